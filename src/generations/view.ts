@@ -1,0 +1,54 @@
+import type { DeadLetterReader } from '../model/dead-letter.ts'
+import type { Log, LogWriter, Topic } from '../model/log.ts'
+import type { Offset } from '../model/record.ts'
+import type { SchemaCheck } from '../model/value.ts'
+import type { Generation, ViewBackend, ViewReader } from '../model/view-backend.ts'
+import type { ViewDefinition } from './definition.ts'
+
+/** A view as the API and the admin listener of one process see it. Its answers may change from call to call; ask again for each request. */
+export interface View {
+  readonly name: string
+  readonly definition: ViewDefinition
+  /** The compiled JSON Schema, where there is one. */
+  readonly schema: SchemaCheck | undefined
+  /**
+   * The topic behind the view, for writing and for its end offsets.
+   * @throws log-unavailable while it isn't known; topic-missing, topic-mismatch.
+   */
+  source(): Source
+  /**
+   * What reads are answered from.
+   * @throws view-folding with its progress, while the first generation folds for the first time. @throws view-stopped, with the reason and the remedy.
+   * @throws what `source` throws.
+   */
+  serving(): Serving
+  /** @throws what `source` throws. */
+  deadLetters(): DeadLetterReader
+  /** A read met `view-lost` or `foreign-store`: look again at what serves, before the next request is answered from it. */
+  doubt(): void
+  /**
+   * Calls back when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint: an API process without
+   * a worker never gets it. Returns the function that ends it.
+   */
+  onApplied(listener: (applied: Applied) => void): () => void
+}
+
+export interface Source {
+  readonly log: Log
+  readonly topic: Topic
+  readonly writer: LogWriter
+  /** Name of the group that folds the serving generation; `log.members` tells whether anybody does. */
+  readonly group: string
+}
+
+export interface Serving {
+  readonly generation: Generation
+  readonly backend: ViewBackend
+  readonly reader: ViewReader
+}
+
+export interface Applied {
+  readonly shard: string
+  readonly partition: number
+  readonly vouched: Offset
+}

@@ -1,0 +1,69 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Every metric logfold has, in a registry of its own (one a process, but not a global one, so that tests can have several). */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly recordsRead = this.#counter('records_read_total', 'Records read from the log', ['view', 'generation'])
+  readonly opsApplied = this.#counter('ops_applied_total', 'Set and del operations applied to a store', [
+    'view',
+    'generation',
+    'op',
+  ])
+  readonly batches = this.#counter('batches_total', 'Batches given to a shard, by what it answered', [
+    'view',
+    'generation',
+    'shard',
+    'outcome',
+  ])
+  readonly applyDuration = this.#histogram('apply_duration_seconds', 'Time a shard took for a batch', ['view', 'shard'])
+  readonly position = this.#gauge('position', 'The next offset to fold, lowest over the shards', [
+    'view',
+    'generation',
+    'partition',
+  ])
+  readonly lagRecords = this.#gauge('lag_records', 'End offset minus position; absent until known', [
+    'view',
+    'generation',
+    'partition',
+  ])
+  readonly lagSeconds = this.#gauge('lag_seconds', 'Age of what the view lacks; 0 when caught up, absent until known', [
+    'view',
+    'generation',
+    'partition',
+  ])
+  readonly deadLetters = this.#counter('dead_letters_total', 'Records that could not be folded', ['view', 'reason'])
+  readonly shardUp = this.#gauge('shard_up', '1 when the shard answers', ['backend', 'shard'])
+  readonly shardEntries = this.#gauge('shard_entries', 'Entries a shard holds, all views together', ['backend', 'shard'])
+  readonly servingGeneration = this.#gauge('serving_generation', 'The generation that serves; 0 while none does', ['view'])
+  readonly httpRequestDuration = this.#histogram('http_request_duration_seconds', 'Time a request took', [
+    'route',
+    'method',
+    'status',
+  ])
+  readonly buildInfo = this.#gauge('build_info', 'Always 1; the labels tell the build', ['version', 'node'])
+
+  constructor(version: string) {
+    collectDefaultMetrics({ register: this.registry })
+    this.buildInfo.set({ version, node: process.versions.node }, 1)
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name: `logfold_${name}`, help, labelNames, registers: [this.registry] })
+  }
+
+  #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
+    return new Gauge({ name: `logfold_${name}`, help, labelNames, registers: [this.registry] })
+  }
+
+  #histogram<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Histogram<Label> {
+    return new Histogram({
+      name: `logfold_${name}`,
+      help,
+      labelNames,
+      buckets: DURATION_BUCKETS_SECONDS,
+      registers: [this.registry],
+    })
+  }
+}

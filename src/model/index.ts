@@ -1,0 +1,7 @@
+/** What the author of a backend needs; published as `logfold`. */
+
+export * from './errors.ts'
+export * from './limits.ts'
+export type { Logger } from './logger.ts'
+export type * from './record.ts'
+export * from './view-backend.ts'

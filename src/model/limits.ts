@@ -1,0 +1,20 @@
+/**
+ * What every part accepts at most: the REST API refuses more, and the fold makes a dead letter of it, by the same numbers.
+ * All of them lie inside what every backend takes (Postgres: an index entry of at most 2,704 bytes; text without NUL).
+ */
+export const limits = {
+  /** An id in UTF-8. */
+  idBytesMax: 512,
+  valueBytesMax: 1_000_000,
+  jsonDepthMax: 64,
+  /** Entries a page, unless the client asks for another number. */
+  pageEntries: 100,
+  pageEntriesMax: 1_000,
+  /** Ids in one `?id=a&id=b`. */
+  idsMax: 1_000,
+  bulkLinesMax: 100_000,
+  urlBytesMax: 8 * 1024,
+  headerBytesMax: 16 * 1024,
+  viewNameLengthMax: 40,
+  partitionsMax: 1_000,
+} as const

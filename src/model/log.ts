@@ -1,0 +1,109 @@
+import type { NewRecord, Offset, Stretch } from './record.ts'
+
+/**
+ * The log: the only truth, and the only coordinator. Everything above this interface is the same on Kafka and on the embedded log.
+ *
+ * What each log promises:
+ * - An offset is given once. A record that was acknowledged is on stable storage and stays until compaction finds a later one of its key,
+ *   or, for a tombstone, until `deleteRetentionMs` after compaction first reached it.
+ * - Reading a partition from position p gives the records from p on, in order, each once, less what compaction removed, and says where it removed.
+ * - An outage is never an error of the data: operations wait and retry, or answer `log-unavailable`; nothing is dropped.
+ *
+ * Every operation of a closed log throws `closed`. Closing twice is fine.
+ */
+export interface Log {
+  readonly kind: string
+  /** Identity of the cluster or file: another log under the same address is another log. */
+  readonly logId: string
+  /**
+   * The topic as it is; made first where `create` says so.
+   * @throws topic-missing where it isn't there and `create` is false.
+   * @throws topic-mismatch where it isn't compacted or has another number of partitions. The remedy names the command.
+   */
+  topic(spec: TopicSpec): Promise<Topic>
+  /** One a partition, as of now. */
+  endOffsets(topic: Topic): Promise<readonly Offset[]>
+  /**
+   * Reads one partition on from a position. Needs no group. Fetches ahead by a bounded amount.
+   * One reader isn't shared: a catch-up has its own.
+   */
+  reader(topic: Topic, partition: number, position: Offset): LogReader
+  /** Appends to the topic. One writer a topic and process. */
+  writer(topic: Topic): LogWriter
+  /**
+   * Takes part in folding the topic: each partition is assigned to one member of the group at a time, as far as the log can tell. A member that
+   * was paused may think it still holds a partition: the stores' compare-and-set is what keeps that harmless.
+   */
+  join(group: string, topic: Topic, member: GroupMember): Promise<Membership>
+  /** How many members the group has now; undefined where that can't be told. For telling whether waiting for a fold makes sense. */
+  members(group: string): Promise<number | undefined>
+  /**
+   * Whether deletes may be missing for somebody who folded up to `position` and was last at the end at `atEndMs`: tombstones beyond `position` that
+   * compaction has removed meanwhile. Then the keys they deleted would stay for ever, and only a fold from 0 is right.
+   */
+  deletesMayBeMissing(topic: Topic, partition: number, position: Offset, atEndMs: number): Promise<boolean>
+  close(): Promise<void>
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  /** Copies of each partition; -1: the log's default. The embedded log has one. */
+  readonly replication: number
+  readonly create: boolean
+}
+
+export interface Topic {
+  readonly name: string
+  /** Identity: a topic made again under the same name has another. */
+  readonly id: string
+  readonly partitions: number
+  /** Longest record (key and value) the topic takes. */
+  readonly recordBytesMax: number
+}
+
+export interface LogReader {
+  /**
+   * The next stretch. Waits until there is a record, or `waitMs` has passed: then an empty stretch that tells the end offset as of now.
+   * One call at a time. Retries by itself while the log is away, so it may take longer than `waitMs`.
+   * @throws offset-out-of-range where the position lies below the log's start or beyond its end; never a silent reset.
+   * @throws closed after `close`, also for a call under way.
+   */
+  next(waitMs: number): Promise<Stretch>
+  close(): void
+}
+
+/**
+ * What became of one record.
+ * - appended: in the log, on stable storage.
+ * - refused: not in the log, and the same record would be refused again (too large, say).
+ * - not-sent: not in the log; the log was away, or an earlier record of the call had no certain outcome.
+ * - unknown: no answer in time. It may still land.
+ */
+export type AppendOutcome =
+  | { readonly kind: 'appended'; readonly offset: Offset }
+  | { readonly kind: 'refused'; readonly cause: unknown }
+  | { readonly kind: 'not-sent'; readonly cause: unknown }
+  | { readonly kind: 'unknown'; readonly cause: unknown }
+
+export interface LogWriter {
+  /**
+   * Appends in the order given, a partition at a time. Calls that overlap may share one round trip or fsync. Answers within `deadlineMs`, one outcome
+   * a record, in the order given; throws only `closed`.
+   */
+  append(records: readonly NewRecord[], deadlineMs: number): Promise<readonly AppendOutcome[]>
+}
+
+export interface GroupMember {
+  /** These partitions are yours, in addition to what you have. */
+  assigned(partitions: readonly number[]): void
+  /** These partitions go to somebody else once the promise settles, or a session timeout has passed. */
+  revoked(partitions: readonly number[]): Promise<void>
+  /** Membership is lost for good; the process should end with this message. */
+  failed(error: Error): void
+}
+
+export interface Membership {
+  /** Gives the partitions up (`revoked` is called and awaited first). */
+  leave(): Promise<void>
+}

@@ -1,0 +1,270 @@
+import type { Logger } from './logger.ts'
+import type { Offset, Slice } from './record.ts'
+
+/**
+ * The contract between the pipeline, the API and a store.
+ *
+ * Words:
+ * - backend: a configured store (its connections), which holds any number of generations.
+ * - generation: one complete copy of a view by one definition. `job@2` in every store; a number is never used again.
+ * - shard: one physical part of a backend, with a stable name. A backend without shards has one.
+ * - op: set or del of one id. Batch: the ops of one stretch of one partition.
+ * - checkpoint: the position a shard keeps with its data, one a partition.
+ * - vouched position: up to where the shard's data equals the fold of the log. The checkpoint's position, or less after a hole.
+ * - identity: what a shard's data was folded from. A generation is *opened* on a shard once (identity, and checkpoint 0 for every partition)
+ *   and *dropped* once. Between the two, a shard without identity or without a checkpoint has *lost* its data; that is never read as 0.
+ *
+ * Life of a generation on a shard: absent → open → (lost → open again, from 0) → dropped, which is absent again.
+ * Life of a backend: connected → closed. After `close` every operation throws `closed`; closing twice is fine; operations under way
+ * when it is called end first, or throw `closed`.
+ */
+
+export type ViewFormat = 'json' | 'text' | 'bytes'
+
+/** What a generation is, as far as a store needs to know. */
+export interface Generation {
+  readonly view: string
+  readonly number: number
+  readonly partitions: number
+  readonly format: ViewFormat
+  /** Lists are in key order (bytes of UTF-8) and take a prefix. */
+  readonly ordered: boolean
+  /** Identity, the same on every shard but for the shard's name. */
+  readonly uid: string
+  readonly logId: string
+  readonly topicId: string
+  readonly definitionHash: string
+}
+
+/** `job@2`: the generation's name in every store. */
+export const generationName = (generation: Pick<Generation, 'view' | 'number'>): string =>
+  `${generation.view}@${generation.number}`
+
+/** What stands on a shard. Equal in every member, or the shard holds something else. */
+export interface Identity {
+  readonly uid: string
+  readonly logId: string
+  readonly topicId: string
+  readonly definitionHash: string
+  readonly shard: string
+}
+
+export const identityOf = (generation: Generation, shard: string): Identity => ({
+  uid: generation.uid,
+  logId: generation.logId,
+  topicId: generation.topicId,
+  definitionHash: generation.definitionHash,
+  shard,
+})
+
+export const identityDifference = (expected: Identity, found: Identity): keyof Identity | undefined =>
+  (Object.keys(expected) as (keyof Identity)[]).find(key => expected[key] !== found[key])
+
+export type ViewOp = SetOp | DelOp
+
+export interface SetOp {
+  readonly kind: 'set'
+  readonly id: string
+  readonly value: Slice
+  readonly offset: Offset
+  /** The record's time. Milliseconds since the epoch. */
+  readonly timestampMs: number
+}
+
+export interface DelOp {
+  readonly kind: 'del'
+  readonly id: string
+  readonly offset: Offset
+}
+
+export interface Checkpoint {
+  /** The next offset to fold. */
+  readonly position: Offset
+  /** At most `position`; lower after a hole that compaction left, until the end offset seen with it is reached. */
+  readonly vouched: Offset
+  /** Epoch of the leader that wrote the last record below `position`; -1 when unknown. */
+  readonly leaderEpoch: number
+  /** When this partition was last known to be at the end of the log. Milliseconds since the epoch; 0: never. */
+  readonly atEndMs: number
+}
+
+/**
+ * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter.
+ * The stretch may hold more offsets than ops (holes, dead letters). A batch without ops moves the checkpoint. A batch whose `from` equals
+ * `checkpoint.position` is a repair, or renews the checkpoint's other members.
+ */
+export interface Batch {
+  readonly partition: number
+  readonly from: Offset
+  /** The checkpoint to write with the ops. */
+  readonly checkpoint: Checkpoint
+  readonly ops: readonly ViewOp[]
+}
+
+/** What one shard did with a batch. A reason instead of a boolean, because the caller acts on it. */
+export type ShardOutcome =
+  | { readonly kind: 'applied' }
+  /**
+   * The shard's checkpoint isn't `from`: nothing was done. Ahead: another writer was there, or the batch was repeated. Behind: the shard missed a
+   * stretch. Either way, go on from its checkpoint, for this shard alone.
+   */
+  | { readonly kind: 'elsewhere'; readonly checkpoint: Checkpoint }
+  /** It holds no identity, or no checkpoint of this partition: flushed, replaced by an empty server, or dropped. Nothing was done. */
+  | { readonly kind: 'lost' }
+  /** It holds another generation's identity under this name. Nothing was done. */
+  | { readonly kind: 'foreign'; readonly found: Identity }
+  /** It didn't answer: nothing is known. Repeat the same batch; repeating is always safe. */
+  | { readonly kind: 'unavailable'; readonly cause: unknown }
+  /** It answered, and does not take the data. A bug, or a limit that isn't inside every backend's. Nothing was done. */
+  | { readonly kind: 'refused'; readonly cause: unknown }
+
+/** What a shard says of its checkpoints: one a partition, indexed by partition; or why it can't. */
+export type ShardCheckpoints =
+  | { readonly kind: 'open'; readonly checkpoints: readonly Checkpoint[] }
+  | Extract<ShardOutcome, { kind: 'lost' | 'foreign' | 'unavailable' }>
+
+/** The half the pipeline may hold. */
+export interface ViewWriter {
+  /**
+   * Gives a batch to some shards; each takes the ops it owns. A shard takes the batch only when its checkpoint's position equals `from`; then ops and
+   * checkpoint go in one atomic step, or neither. Never throws but `closed`. At most one call under way a shard and partition.
+   */
+  apply(batch: Batch, shards: readonly string[]): Promise<ReadonlyMap<string, ShardOutcome>>
+  /** Never throws but `closed`. */
+  checkpoints(shards: readonly string[]): Promise<ReadonlyMap<string, ShardCheckpoints>>
+}
+
+export interface Entry {
+  readonly id: string
+  /** The exact bytes that were set. */
+  readonly value: Uint8Array
+}
+
+export interface Page {
+  /** May be shorter than the limit, even empty, before the end. */
+  readonly entries: readonly Entry[]
+  /** Undefined at the end. Opaque outside the backend. */
+  readonly cursor: string | undefined
+}
+
+export interface ListOptions {
+  readonly cursor?: string
+  /** Entries, at least 1. */
+  readonly limit: number
+  /** Only where the generation is ordered. */
+  readonly prefix?: string
+}
+
+/**
+ * The half the API may hold: it can't write by accident. Every answer was given in a round trip that, after the value, saw this generation's identity on
+ * each shard that was asked; so absence is never the absence of a store.
+ * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer.
+ */
+export interface ViewReader {
+  /** One result an id, in the order asked; undefined where there is no entry. Never a partial answer. */
+  get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /**
+   * What is there throughout comes at least once over all pages, and exactly once, in key order, in an ordered generation. Not a snapshot.
+   * @throws cursor-expired for a cursor that this store can't go on from.
+   */
+  list(options: ListOptions): Promise<Page>
+  /** The vouched positions of one shard, one a partition. */
+  vouched(shard: string): Promise<readonly Offset[]>
+  /** Whether this generation is the one that serves, as `serve` recorded it. */
+  serving(): Promise<boolean>
+}
+
+export interface ShardStats {
+  readonly entries: number
+  /** Undefined where the store can't tell cheaply. */
+  readonly bytes: number | undefined
+}
+
+export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readonly found: Identity }
+
+/** The half that changes a generation's life. Each operation may be repeated. */
+export interface ViewAdmin {
+  /**
+   * Makes shards ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
+   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
+   * @throws view-unavailable when a shard doesn't answer; the others may have been opened.
+   */
+  open(shards: readonly string[], options?: { readonly anew?: boolean }): Promise<ReadonlyMap<string, OpenOutcome>>
+  /** Records that this generation serves, and makes what people look at (a SQL view `job`, the key `job/serving`) show it. */
+  serve(): Promise<void>
+  stats(): Promise<ReadonlyMap<string, ShardStats>>
+  /**
+   * Takes away the identity on every shard, so that no reader can take absence for an answer; then deletes this generation in small steps.
+   * Other generations are untouched. Stops between two steps when the signal says so; repeat it to go on.
+   */
+  drop(signal?: AbortSignal): Promise<void>
+}
+
+/**
+ * What a contract suite, or the pipeline, may choose its way by. Never by a backend's name.
+ */
+export interface BackendTraits {
+  /** Data outlives `close`: a second `connect` with the same config finds it. */
+  readonly durable: boolean
+  /** `batch`: all shards take a batch or none does. `shard`: each shard for itself. With one shard they are the same. */
+  readonly atomicity: 'batch' | 'shard'
+  /** `always`: every list is in key order and takes a prefix. `requested`: only where the generation is ordered. */
+  readonly order: 'always' | 'requested'
+}
+
+export interface ViewBackend {
+  /** Stable shard names, as configured; one name where the store has no shards. */
+  readonly shards: readonly string[]
+  /** The shard that owns an id. Pure, and the same in every process with the same config. */
+  owner(id: string): string
+  reader(generation: Generation): ViewReader
+  writer(generation: Generation): ViewWriter
+  admin(generation: Generation): ViewAdmin
+  /** Undefined when the shard answers; else why not. Never throws but `closed`. */
+  ping(shard: string): Promise<Error | undefined>
+  close(): Promise<void>
+}
+
+/** What a backend gets beside its config. */
+export interface BackendContext {
+  /** The backend's name in the config file. */
+  readonly name: string
+  /** Data files go here; a relative path in the backend's config starts here. */
+  readonly dataDir: string
+  /** For what an operator should know (a lost connection, say). */
+  readonly logger: Logger
+}
+
+/**
+ * The part of the Standard Schema interface (standardschema.dev, version 1) that logfold calls: zod, valibot, arktype and others have it. Validation is
+ * synchronous and reports all faults at once, each with the path of its key.
+ */
+export interface ConfigSchema<Config> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => ConfigResult<Config> | Promise<ConfigResult<Config>>
+    readonly types?: { readonly input: unknown; readonly output: Config } | undefined
+  }
+}
+
+export type ConfigResult<Config> =
+  | { readonly value: Config; readonly issues?: undefined }
+  | { readonly issues: readonly ConfigIssue[] }
+
+export interface ConfigIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/**
+ * What a backend's module exports as its default. In the config file, `kind` names a built-in one or is the path of a module.
+ */
+export interface BackendModule<Config> {
+  readonly kind: string
+  readonly traits: BackendTraits
+  /** Of the backend's section, without `kind`. */
+  readonly config: ConfigSchema<Config>
+  /** Opens connections, lazily where that is possible: a store that is away at start must not keep the process from starting. */
+  connect(config: Config, context: BackendContext): Promise<ViewBackend>
+}

@@ -6,28 +6,11 @@ const DURATION_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 export class Metrics {
   readonly registry = new Registry()
   readonly recordsRead = this.#counter('records_read_total', 'Records read from the log', ['view', 'generation'])
-  readonly opsApplied = this.#counter('ops_applied_total', 'Set and del operations applied to a store', [
-    'view',
-    'generation',
-    'op',
-  ])
-  readonly batches = this.#counter('batches_total', 'Batches given to a shard, by what it answered', [
-    'view',
-    'generation',
-    'shard',
-    'outcome',
-  ])
+  readonly opsApplied = this.#counter('ops_applied_total', 'Set and del operations applied to a store', ['view', 'generation', 'op'])
+  readonly batches = this.#counter('batches_total', 'Batches given to a shard, by what it answered', ['view', 'generation', 'shard', 'outcome'])
   readonly applyDuration = this.#histogram('apply_duration_seconds', 'Time a shard took for a batch', ['view', 'shard'])
-  readonly position = this.#gauge('position', 'The next offset to fold, lowest over the shards', [
-    'view',
-    'generation',
-    'partition',
-  ])
-  readonly lagRecords = this.#gauge('lag_records', 'End offset minus position; absent until known', [
-    'view',
-    'generation',
-    'partition',
-  ])
+  readonly position = this.#gauge('position', 'The next offset to fold, lowest over the shards', ['view', 'generation', 'partition'])
+  readonly lagRecords = this.#gauge('lag_records', 'End offset minus position; absent until known', ['view', 'generation', 'partition'])
   readonly lagSeconds = this.#gauge('lag_seconds', 'Age of what the view lacks; 0 when caught up, absent until known', [
     'view',
     'generation',
@@ -37,11 +20,7 @@ export class Metrics {
   readonly shardUp = this.#gauge('shard_up', '1 when the shard answers', ['backend', 'shard'])
   readonly shardEntries = this.#gauge('shard_entries', 'Entries a shard holds, all views together', ['backend', 'shard'])
   readonly servingGeneration = this.#gauge('serving_generation', 'The generation that serves; 0 while none does', ['view'])
-  readonly httpRequestDuration = this.#histogram('http_request_duration_seconds', 'Time a request took', [
-    'route',
-    'method',
-    'status',
-  ])
+  readonly httpRequestDuration = this.#histogram('http_request_duration_seconds', 'Time a request took', ['route', 'method', 'status'])
   readonly buildInfo = this.#gauge('build_info', 'Always 1; the labels tell the build', ['version', 'node'])
 
   constructor(version: string) {

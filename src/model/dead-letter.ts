@@ -17,7 +17,8 @@ export interface DeadLetter {
   readonly detail: string
   /** The key as REST would see it; undefined where it is no id. */
   readonly id: string | undefined
-  readonly keyBytes: number
+  /** Undefined for a null key. */
+  readonly keyBytes: number | undefined
   /** Undefined for a tombstone, whose key is then at fault. */
   readonly valueBytes: number | undefined
   /** Place of the later record that folded; undefined while the id is unresolved. Always undefined where the key is no id. */
@@ -33,7 +34,7 @@ export interface DeadLetterWithBytes extends DeadLetter {
 /** What the API and the admin listener may know of a view's dead letters: a fold of their topic, a moment behind it. */
 export interface DeadLetterReader {
   unresolved(id: string): boolean
-  /** In the order they were first seen. `after` is a `letter`. */
+  /** By generation, partition and offset. `after` is a `letter`. `total` counts all that are known. */
   list(options: { readonly after?: string; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number

@@ -18,6 +18,4 @@ export function idFault(key: Uint8Array): Fault | undefined {
 
 /** As `idFault`, for an id that is a string already. A lone surrogate has no UTF-8. */
 export const idStringFault = (id: string): Fault | undefined =>
-  id.isWellFormed()
-    ? idFault(Buffer.from(id))
-    : { reason: 'key-not-utf8', detail: 'The id has a lone surrogate, which UTF-8 cannot write' }
+  id.isWellFormed() ? idFault(Buffer.from(id)) : { reason: 'key-not-utf8', detail: 'The id has a lone surrogate, which UTF-8 cannot write' }

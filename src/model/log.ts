@@ -51,6 +51,8 @@ export interface TopicSpec {
   /** Copies of each partition; -1: the log's default. The embedded log has one. */
   readonly replication: number
   readonly create: boolean
+  /** Longest record (key and value) of a topic that is yet to be made; without it, the log's default. */
+  readonly recordBytesMax?: number
 }
 
 export interface Topic {

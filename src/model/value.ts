@@ -20,8 +20,7 @@ export function valueFault(format: ViewFormat, value: Uint8Array, schema?: Schem
   }
   if (format === 'bytes') return undefined
   if (!isUtf8(value)) return { reason: 'value-not-utf8', detail: 'The value is not valid UTF-8' }
-  if (format === 'text')
-    return value.includes(0) ? { reason: 'value-nul', detail: 'The value contains a NUL character' } : undefined
+  if (format === 'text') return value.includes(0) ? { reason: 'value-nul', detail: 'The value contains a NUL character' } : undefined
   return jsonFault(value, schema)
 }
 

@@ -13,8 +13,10 @@ import type { Offset, Slice } from './record.ts'
  * - vouched position: up to where the shard's data equals the fold of the log. The checkpoint's position, or less after a hole.
  * - identity: what a shard's data was folded from. A generation is *opened* on a shard once (identity, and checkpoint 0 for every partition)
  *   and *dropped* once. Between the two, a shard without identity or without a checkpoint has *lost* its data; that is never read as 0.
+ * - filled: the shard has reached the end offsets seen when it was opened. Kept beside the identity, so that a shard that was lost and is being
+ *   folded again, alone and behind a reader's back, never passes off what it doesn't have yet as absent.
  *
- * Life of a generation on a shard: absent → open → (lost → open again, from 0) → dropped, which is absent again.
+ * Life of a generation on a shard: absent → open → filled → (lost → open → filled) → dropped, which is absent again.
  * Life of a backend: connected → closed. After `close` every operation throws `closed`; closing twice is fine; operations under way
  * when it is called end first, or throw `closed`.
  */
@@ -37,8 +39,7 @@ export interface Generation {
 }
 
 /** `job@2`: the generation's name in every store. */
-export const generationName = (generation: Pick<Generation, 'view' | 'number'>): string =>
-  `${generation.view}@${generation.number}`
+export const generationName = (generation: Pick<Generation, 'view' | 'number'>): string => `${generation.view}@${generation.number}`
 
 /** What stands on a shard. Equal in every member, or the shard holds something else. */
 export interface Identity {
@@ -123,15 +124,15 @@ export type ShardCheckpoints =
   | { readonly kind: 'open'; readonly checkpoints: readonly Checkpoint[] }
   | Extract<ShardOutcome, { kind: 'lost' | 'foreign' | 'unavailable' }>
 
-/** The half the pipeline may hold. */
+/** The half the pipeline may hold. Shard by shard, so that one that is down or slow holds up no other. */
 export interface ViewWriter {
   /**
-   * Gives a batch to some shards; each takes the ops it owns. A shard takes the batch only when its checkpoint's position equals `from`; then ops and
-   * checkpoint go in one atomic step, or neither. Never throws but `closed`. At most one call under way a shard and partition.
+   * Gives one shard a batch; every op in it is the shard's own (`owner`). The shard takes the batch only when its checkpoint's position equals `from`; then
+   * ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. At most one call under way a shard and partition.
    */
-  apply(batch: Batch, shards: readonly string[]): Promise<ReadonlyMap<string, ShardOutcome>>
+  apply(shard: string, batch: Batch): Promise<ShardOutcome>
   /** Never throws but `closed`. */
-  checkpoints(shards: readonly string[]): Promise<ReadonlyMap<string, ShardCheckpoints>>
+  checkpoints(shard: string): Promise<ShardCheckpoints>
 }
 
 export interface Entry {
@@ -159,6 +160,7 @@ export interface ListOptions {
  * The half the API may hold: it can't write by accident. Every answer was given in a round trip that, after the value, saw this generation's identity on
  * each shard that was asked; so absence is never the absence of a store.
  * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer.
+ * `get` and `list` throw view-folding where a shard isn't filled.
  */
 export interface ViewReader {
   /** One result an id, in the order asked; undefined where there is no entry. Never a partial answer. */
@@ -170,8 +172,8 @@ export interface ViewReader {
   list(options: ListOptions): Promise<Page>
   /** The vouched positions of one shard, one a partition. */
   vouched(shard: string): Promise<readonly Offset[]>
-  /** Whether this generation is the one that serves, as `serve` recorded it. */
-  serving(): Promise<boolean>
+  /** Whether every shard is filled. */
+  filled(): Promise<boolean>
 }
 
 export interface ShardStats {
@@ -185,14 +187,16 @@ export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readon
 /** The half that changes a generation's life. Each operation may be repeated. */
 export interface ViewAdmin {
   /**
-   * Makes shards ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
+   * Makes a shard ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
    * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
-   * @throws view-unavailable when a shard doesn't answer; the others may have been opened.
+   * @throws view-unavailable when the shard doesn't answer.
    */
-  open(shards: readonly string[], options?: { readonly anew?: boolean }): Promise<ReadonlyMap<string, OpenOutcome>>
-  /** Records that this generation serves, and makes what people look at (a SQL view `job`, the key `job/serving`) show it. */
+  open(shard: string, options?: { readonly anew?: boolean }): Promise<OpenOutcome>
+  /** Records, beside the identity, that the shard is filled. `open` with `anew`, or of a lost shard, takes it back. Nothing is done on a shard without the identity. */
+  markFilled(shard: string): Promise<void>
+  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. */
   serve(): Promise<void>
-  stats(): Promise<ReadonlyMap<string, ShardStats>>
+  stats(shard: string): Promise<ShardStats>
   /**
    * Takes away the identity on every shard, so that no reader can take absence for an answer; then deletes this generation in small steps.
    * Other generations are untouched. Stops between two steps when the signal says so; repeat it to go on.
@@ -201,13 +205,11 @@ export interface ViewAdmin {
 }
 
 /**
- * What a contract suite, or the pipeline, may choose its way by. Never by a backend's name.
+ * What the contract suite chooses its cases by. Never by a backend's name.
  */
 export interface BackendTraits {
   /** Data outlives `close`: a second `connect` with the same config finds it. */
   readonly durable: boolean
-  /** `batch`: all shards take a batch or none does. `shard`: each shard for itself. With one shard they are the same. */
-  readonly atomicity: 'batch' | 'shard'
   /** `always`: every list is in key order and takes a prefix. `requested`: only where the generation is ordered. */
   readonly order: 'always' | 'requested'
 }
@@ -248,9 +250,7 @@ export interface ConfigSchema<Config> {
   }
 }
 
-export type ConfigResult<Config> =
-  | { readonly value: Config; readonly issues?: undefined }
-  | { readonly issues: readonly ConfigIssue[] }
+export type ConfigResult<Config> = { readonly value: Config; readonly issues?: undefined } | { readonly issues: readonly ConfigIssue[] }
 
 export interface ConfigIssue {
   readonly message: string

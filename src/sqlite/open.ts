@@ -38,13 +38,9 @@ function assertVersion(db: DatabaseSync): void {
     const part = parts[at] ?? 0
     if (part > least) return
     if (part < least) {
-      throw new LogfoldError(
-        'node-too-old',
-        `Node.js ${process.versions.node} brings SQLite ${version}, which can corrupt a file in WAL mode`,
-        {
-          remedy: `Use a Node.js with SQLite ${VERSION_MIN.join('.')} or later; node -p process.versions.sqlite tells`,
-        },
-      )
+      throw new LogfoldError('node-too-old', `Node.js ${process.versions.node} brings SQLite ${version}, which can corrupt a file in WAL mode`, {
+        remedy: `Use a Node.js with SQLite ${VERSION_MIN.join('.')} or later; node -p process.versions.sqlite tells`,
+      })
     }
   }
 }

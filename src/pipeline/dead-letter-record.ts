@@ -1,0 +1,118 @@
+import type { DeadLetter, DeadLetterWithBytes } from '../model/dead-letter.ts'
+import type { FaultReason } from '../model/fault.ts'
+import { formatPlace } from '../model/record.ts'
+import type { FaultyRecord } from './fold.ts'
+
+/**
+ * How a dead letter is written in its topic. Key: `<generation>:<partition>:<offset>`. Value: one line of JSON, a line feed, then the bytes of the
+ * record's key and of its value, so that no byte is changed and a value of any content takes no more room than it had.
+ */
+interface Header {
+  readonly format: 1
+  readonly generation: number
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly reason: FaultReason
+  readonly detail: string
+  readonly id?: string
+  /** Null: the record had a null key. */
+  readonly keyBytes: number | null
+  /** Null: the record was a tombstone. */
+  readonly valueBytes: number | null
+  readonly resolvedBy?: string
+}
+
+const DETAIL_LENGTH_MAX = 500
+const LINE_FEED = 0x0a
+
+export const letterName = (generation: number, partition: number, offset: number): string => `${generation}:${partition}:${offset}`
+
+export function letterOf(generation: number, partition: number, record: FaultyRecord): DeadLetterWithBytes {
+  return {
+    letter: letterName(generation, partition, record.offset),
+    generation,
+    partition,
+    offset: record.offset,
+    timestampMs: record.timestampMs,
+    reason: record.fault.reason,
+    detail: describe(record).slice(0, DETAIL_LENGTH_MAX).toWellFormed(),
+    id: record.id,
+    keyBytes: record.key?.length,
+    valueBytes: record.value?.length,
+    resolvedBy: undefined,
+    key: record.key,
+    value: record.value,
+  }
+}
+
+function describe({ fault }: FaultyRecord): string {
+  const places = (fault.errors ?? []).map(error => `${error.pointer || '/'} ${error.detail}`)
+  return places.length === 0 ? fault.detail : `${fault.detail}: ${places.join('; ')}`
+}
+
+/** The letter, told to be resolved by the record of its key at this offset. */
+export const resolved = (letter: DeadLetterWithBytes, offset: number): DeadLetterWithBytes => ({
+  ...letter,
+  resolvedBy: formatPlace(letter.partition, offset),
+})
+
+export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
+  const header: Header = {
+    format: 1,
+    generation: letter.generation,
+    partition: letter.partition,
+    offset: letter.offset,
+    timestampMs: letter.timestampMs,
+    reason: letter.reason,
+    detail: letter.detail,
+    ...(letter.id === undefined ? {} : { id: letter.id }),
+    keyBytes: letter.keyBytes ?? null,
+    valueBytes: letter.valueBytes ?? null,
+    ...(letter.resolvedBy === undefined ? {} : { resolvedBy: letter.resolvedBy }),
+  }
+  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), letter.key ?? Buffer.alloc(0), letter.value ?? Buffer.alloc(0)])
+}
+
+/** Without its bytes. Undefined where this isn't a dead letter of a format known here. */
+export function decodeLetter(value: Uint8Array): DeadLetter | undefined {
+  const header = readHeader(value)
+  return header === undefined ? undefined : fromHeader(header)
+}
+
+export function decodeLetterWithBytes(value: Uint8Array): DeadLetterWithBytes | undefined {
+  const header = readHeader(value)
+  if (header === undefined) return undefined
+  const keyStart = value.indexOf(LINE_FEED) + 1
+  const valueStart = keyStart + (header.keyBytes ?? 0)
+  return {
+    ...fromHeader(header),
+    key: header.keyBytes === null ? null : value.slice(keyStart, valueStart),
+    value: header.valueBytes === null ? null : value.slice(valueStart, valueStart + header.valueBytes),
+  }
+}
+
+const fromHeader = (header: Header): DeadLetter => ({
+  letter: letterName(header.generation, header.partition, header.offset),
+  generation: header.generation,
+  partition: header.partition,
+  offset: header.offset,
+  timestampMs: header.timestampMs,
+  reason: header.reason,
+  detail: header.detail,
+  id: header.id,
+  keyBytes: header.keyBytes ?? undefined,
+  valueBytes: header.valueBytes ?? undefined,
+  resolvedBy: header.resolvedBy,
+})
+
+function readHeader(value: Uint8Array): Header | undefined {
+  const end = value.indexOf(LINE_FEED)
+  if (end < 0) return undefined
+  try {
+    const header = JSON.parse(Buffer.from(value.subarray(0, end)).toString('utf8')) as Partial<Header> | null
+    return header?.format === 1 ? (header as Header) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,104 @@
+import type { LogReader } from '../model/log.ts'
+import type { Offset } from '../model/record.ts'
+import type { Checkpoint } from '../model/view-backend.ts'
+import { type Holes, holesAt, meet, vouchedAt } from './holes.ts'
+
+/**
+ * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it, and
+ * comes back in a lane of its own, which reads on from the shard's checkpoint until it meets the next lane ahead: there its shards join that one.
+ *
+ * A lane's position moves once a step, when its batch has been given to its shards. `target` is where the step under way ends, so whoever
+ * catches up knows where to wait; it is admitted between two steps, when position and target are the same.
+ */
+export class Lane {
+  readonly reader: LogReader
+  readonly shards = new Set<string>()
+  readonly #joining = new Map<string, Holes>()
+  #position: Offset
+  #target: Offset
+  #holes: Holes
+  #atEndMs: number
+  #leaderEpoch: number
+  /** As the shards have it in their checkpoints. */
+  #written: { readonly vouched: Offset; readonly atEndMs: number }
+
+  constructor(reader: LogReader, shards: Iterable<string>, checkpoint: Checkpoint) {
+    this.reader = reader
+    for (const shard of shards) this.shards.add(shard)
+    this.#position = checkpoint.position
+    this.#target = checkpoint.position
+    this.#holes = holesAt(checkpoint)
+    this.#atEndMs = checkpoint.atEndMs
+    this.#leaderEpoch = checkpoint.leaderEpoch
+    this.#written = { vouched: checkpoint.vouched, atEndMs: checkpoint.atEndMs }
+  }
+
+  get position(): Offset {
+    return this.#position
+  }
+
+  get target(): Offset {
+    return this.#target
+  }
+
+  get holes(): Holes {
+    return this.#holes
+  }
+
+  get empty(): boolean {
+    return this.shards.size === 0 && this.#joining.size === 0
+  }
+
+  /** What the shards keep now. */
+  get checkpoint(): Checkpoint {
+    return {
+      position: this.#position,
+      vouched: vouchedAt(this.#holes, this.#position),
+      leaderEpoch: this.#leaderEpoch,
+      atEndMs: this.#atEndMs,
+    }
+  }
+
+  /** Shards that stand at this lane's target wait for its next step. */
+  join(shards: Iterable<string>, holes: Holes): void {
+    for (const shard of shards) this.#joining.set(shard, holes)
+  }
+
+  /** Between two steps: who waited takes part from now on. */
+  admit(): void {
+    // What the newcomers have written may be less than what this lane has.
+    if (this.#joining.size > 0) this.#written = { vouched: -1, atEndMs: 0 }
+    for (const [shard, holes] of this.#joining) {
+      this.shards.add(shard)
+      this.#holes = meet(this.#holes, holes)
+    }
+    this.#joining.clear()
+  }
+
+  /** Those who take part or wait; for when the lane ends. */
+  leave(): readonly string[] {
+    const all = [...this.shards, ...this.#joining.keys()]
+    this.shards.clear()
+    this.#joining.clear()
+    return all
+  }
+
+  /** Starts a step that ends at `next`; its checkpoint goes with the batch. */
+  aim(next: Offset, holes: Holes, leaderEpoch: number, atEndMs: number | undefined): Checkpoint {
+    this.#target = next
+    this.#holes = holes
+    this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
+    this.#atEndMs = atEndMs ?? this.#atEndMs
+    return { ...this.checkpoint, position: next, vouched: vouchedAt(holes, next) }
+  }
+
+  /** Whether a checkpoint without a move is worth writing: it vouches for more, or says again that the partition is at its end. */
+  stale(checkpoint: Checkpoint, renewAfterMs: number): boolean {
+    return checkpoint.vouched !== this.#written.vouched || checkpoint.atEndMs - this.#written.atEndMs >= renewAfterMs
+  }
+
+  arrive(checkpoint: Checkpoint): void {
+    this.#position = checkpoint.position
+    this.#written = checkpoint
+  }
+}

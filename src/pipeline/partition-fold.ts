@@ -1,0 +1,241 @@
+import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import type { Log, Topic } from '../model/log.ts'
+import type { Logger } from '../model/logger.ts'
+import type { Offset, Stretch } from '../model/record.ts'
+import type { Batch, Checkpoint, Generation, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
+import { Backoff } from './backoff.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { type FoldRules, fold } from './fold.ts'
+import { foreignShard } from './foreign-shard.ts'
+import { readOn } from './holes.ts'
+import { Lane } from './lane.ts'
+import type { Report } from './report.ts'
+
+/** How long a reader waits for records before it says that there are none. */
+const IDLE_WAIT_MS = 1_000
+/** A checkpoint at the end of its partition is renewed this often, so that it tells when deletes may have been missed. */
+const RENEW_AT_END_MS = 60_000
+/** A shard that answers this much later than the first is left behind, to catch up alone. */
+const STRAGGLER_MS = 1_000
+
+/** What the folds of all partitions of a generation share. */
+export interface FoldContext {
+  readonly log: Log
+  readonly topic: Topic
+  readonly generation: Generation
+  readonly backend: ViewBackend
+  readonly writer: ViewWriter
+  readonly rules: FoldRules
+  readonly deadLetters: DeadLetters
+  readonly report: Report
+  readonly logger: Logger
+  /** Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions. */
+  reopen(shard: string, anew: boolean): Promise<void>
+  /** Stops the view for safety. */
+  stop(error: LogfoldError): void
+  /** A shard has taken a batch. */
+  applied(shard: string, partition: number, vouched: Offset): void
+}
+
+/** Folds one partition into all shards of a generation, from when it is assigned until `stop`. */
+export class PartitionFold {
+  readonly #context: FoldContext
+  readonly #partition: number
+  readonly #lanes = new Set<Lane>()
+  readonly #tasks = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+
+  constructor(context: FoldContext, partition: number) {
+    this.#context = context
+    this.#partition = partition
+    for (const shard of context.backend.shards) this.#spawn(this.#place(shard))
+  }
+
+  /** Settles when nothing of this fold is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const lane of this.#lanes) lane.reader.close()
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks)
+  }
+
+  #spawn(task: Promise<void>): void {
+    const guarded = task
+      .catch(error => {
+        if (!this.#stopping.signal.aborted) this.#context.stop(asStop(error, this.#context.generation, this.#partition))
+      })
+      .finally(() => this.#tasks.delete(guarded))
+    this.#tasks.add(guarded)
+  }
+
+  /** Finds out where a shard stands, for as long as that takes, and puts it in the lane that stands there. */
+  async #place(shard: string): Promise<void> {
+    const { writer, report, log, topic } = this.#context
+    const backoff = new Backoff()
+    for (let opened = 0; !this.#stopping.signal.aborted; ) {
+      const answer = await writer.checkpoints(shard)
+      if (answer.kind === 'foreign') throw foreignShard(this.#context.generation, shard, answer.found)
+      const checkpoint = answer.kind === 'open' ? answer.checkpoints[this.#partition] : undefined
+      if (checkpoint !== undefined) {
+        if (!(await this.#missesDeletes(log, topic, checkpoint))) return this.#enter(shard, checkpoint)
+        await this.#context.reopen(shard, true)
+      } else if (answer.kind === 'unavailable') {
+        report.waiting(shard, messageOf(answer.cause))
+        await backoff.wait(this.#stopping.signal)
+      } else {
+        if (opened++ > 0) await backoff.wait(this.#stopping.signal)
+        await this.#context.reopen(shard, false)
+      }
+    }
+  }
+
+  async #missesDeletes(log: Log, topic: Topic, checkpoint: Checkpoint): Promise<boolean> {
+    if (checkpoint.position === 0) return false
+    return log.deletesMayBeMissing(topic, this.#partition, checkpoint.position, checkpoint.atEndMs)
+  }
+
+  #enter(shard: string, checkpoint: Checkpoint): void {
+    if (this.#stopping.signal.aborted) return
+    const { report, log, topic } = this.#context
+    report.up(shard)
+    report.stands(this.#partition, shard, checkpoint.position, undefined, undefined)
+    const lane = new Lane(log.reader(topic, this.#partition, checkpoint.position), [shard], checkpoint)
+    this.#lanes.add(lane)
+    this.#spawn(this.#run(lane))
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    try {
+      while (!lane.empty && !this.#stopping.signal.aborted) {
+        const stretch = await lane.reader.next(IDLE_WAIT_MS)
+        lane.admit()
+        await this.#step(lane, stretch)
+        const ahead = this.#meeting(lane)
+        if (ahead !== undefined) ahead.join(lane.leave(), lane.holes)
+        else if (lane.position < stretch.next) this.#replace(lane)
+      }
+    } catch (error) {
+      if (this.#stopping.signal.aborted && (isLogfoldError(error, 'closed') || error === this.#stopping.signal.reason)) return
+      throw error
+    } finally {
+      lane.reader.close()
+      this.#lanes.delete(lane)
+    }
+  }
+
+  /** Folds and applies one stretch, as far as the next lane ahead. */
+  async #step(lane: Lane, stretch: Stretch): Promise<void> {
+    const { report, generation, rules, deadLetters } = this.#context
+    const signal = this.#stopping.signal
+    const folded = fold(stretch, this.#nextAhead(lane), rules)
+    report.read(folded.records)
+    const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)
+    for (const letter of letters) report.deadLetter(letter.reason)
+    await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
+    signal.throwIfAborted()
+    const holes = readOn(lane.holes, folded.next, stretch.endOffset, stretch.hole)
+    const atEnd = folded.next === stretch.endOffset
+    const checkpoint = lane.aim(folded.next, holes, stretch.leaderEpoch, atEnd ? Date.now() : undefined)
+    const from = lane.position
+    if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
+      await this.#apply(lane, { partition: this.#partition, from, checkpoint, ops: folded.ops })
+      lane.arrive(checkpoint)
+    }
+    for (const shard of lane.shards) report.stands(this.#partition, shard, lane.position, stretch.endOffset, folded.lastTimestampMs)
+  }
+
+  /** Gives each shard its part. Who doesn't take it, or answers late, leaves the lane and finds a place again. */
+  async #apply(lane: Lane, batch: Batch): Promise<void> {
+    const parts = split(batch.ops, this.#context.backend)
+    const pending = new Map<string, Promise<void>>()
+    for (const shard of lane.shards) {
+      const ops = parts.get(shard) ?? []
+      const giving = this.#give(shard, { ...batch, ops }).then(outcome => {
+        pending.delete(shard)
+        if (outcome.kind !== 'applied') lane.shards.delete(shard)
+        this.#settle(shard, outcome, batch, lane)
+      })
+      pending.set(shard, giving)
+      this.#spawn(giving)
+    }
+    if (pending.size === 0) return
+    await Promise.race(pending.values())
+    if (pending.size === 0) return
+    await within(STRAGGLER_MS, Promise.all(pending.values()))
+    for (const shard of pending.keys()) lane.shards.delete(shard)
+  }
+
+  async #give(shard: string, batch: Batch): Promise<ShardOutcome> {
+    const startedMs = performance.now()
+    const outcome = await this.#context.writer.apply(shard, batch)
+    this.#context.report.answered(shard, outcome.kind, (performance.now() - startedMs) / 1000, batch.ops)
+    return outcome
+  }
+
+  #settle(shard: string, outcome: ShardOutcome, batch: Batch, lane: Lane): void {
+    const { checkpoint } = batch
+    switch (outcome.kind) {
+      case 'applied':
+        this.#context.applied(shard, this.#partition, checkpoint.vouched)
+        // It came too late for its lane, which went on without it.
+        if (!lane.shards.has(shard)) this.#spawn(this.#place(shard))
+        return
+      case 'foreign':
+        throw foreignShard(this.#context.generation, shard, outcome.found)
+      case 'refused':
+        throw new LogfoldError(
+          'store-refused',
+          `Shard ${shard} refuses the batch ${batch.from} to ${checkpoint.position}: ${messageOf(outcome.cause)}`,
+          {
+            cause: outcome.cause,
+          },
+        )
+      case 'unavailable':
+        this.#context.report.waiting(shard, messageOf(outcome.cause))
+        this.#spawn(this.#place(shard))
+        return
+      default:
+        this.#spawn(this.#place(shard))
+    }
+  }
+
+  /** The lane that stands, or will stand, where this one stands now. */
+  #meeting(lane: Lane): Lane | undefined {
+    return [...this.#lanes].find(other => other !== lane && other.target === lane.position)
+  }
+
+  #nextAhead(lane: Lane): Offset {
+    const targets = [...this.#lanes].filter(other => other !== lane && other.target > lane.position).map(other => other.target)
+    return Math.min(Number.POSITIVE_INFINITY, ...targets)
+  }
+
+  /** The lane ahead that its stretch was cut for is gone: read on from where it stands, with a reader that hasn't read past it. */
+  #replace(lane: Lane): void {
+    const next = new Lane(this.#context.log.reader(this.#context.topic, this.#partition, lane.position), lane.leave(), lane.checkpoint)
+    this.#lanes.add(next)
+    this.#spawn(this.#run(next))
+  }
+}
+
+function split(ops: readonly ViewOp[], backend: ViewBackend): ReadonlyMap<string, readonly ViewOp[]> {
+  const [only, ...others] = backend.shards
+  if (only !== undefined && others.length === 0) return new Map([[only, ops]])
+  return Map.groupBy(ops, op => backend.owner(op.id))
+}
+
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, ms)
+  await Promise.race([done, late.promise])
+  clearTimeout(timer)
+}
+
+function asStop(error: unknown, generation: Generation, partition: number): LogfoldError {
+  if (!isLogfoldError(error))
+    return new LogfoldError('internal', `Partition ${partition} of ${generation.view}: ${messageOf(error)}`, { cause: error })
+  if (error.code !== 'offset-out-of-range') return error
+  return new LogfoldError('offset-out-of-range', `Partition ${partition}: ${error.message}`, {
+    remedy:
+      'The log is not the one the store was folded from, or it lost its end. Bring the log back, or let the view be folded again into an empty store',
+    cause: error,
+  })
+}

@@ -1,0 +1,174 @@
+import type { Metrics } from '../metrics/metrics.ts'
+import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import type { Log, Membership, Topic } from '../model/log.ts'
+import type { Logger } from '../model/logger.ts'
+import type { Offset } from '../model/record.ts'
+import type { Generation, ViewAdmin, ViewBackend } from '../model/view-backend.ts'
+import { Backoff } from './backoff.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { Filling } from './filling.ts'
+import type { FoldRules } from './fold.ts'
+import { foreignShard } from './foreign-shard.ts'
+import { type FoldContext, PartitionFold } from './partition-fold.ts'
+import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
+
+export interface PipelineOptions {
+  readonly log: Log
+  readonly topic: Topic
+  readonly generation: Generation
+  readonly backend: ViewBackend
+  readonly rules: FoldRules
+  readonly deadLetters: DeadLetters
+  /** The group that folds this generation. */
+  readonly group: string
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly applied: (shard: string, partition: number, vouched: Offset) => void
+  /** The view was stopped for safety, with the reason and the remedy. Called once. */
+  readonly stopped: (error: LogfoldError) => void
+  /** Membership of the group is gone for good. */
+  readonly failed: (error: Error) => void
+}
+
+export interface PipelineStatus {
+  readonly partitions: readonly PartitionStatus[]
+  readonly shards: readonly ShardStatus[]
+}
+
+/** Folds one generation of one view, in this process's share of the partitions. */
+export class ViewPipeline {
+  readonly #options: PipelineOptions
+  readonly #report: Report
+  readonly #context: FoldContext
+  readonly #admin: ViewAdmin
+  readonly #folds = new Map<number, PartitionFold>()
+  readonly #filling: Filling
+  readonly #opening = new Map<string, Promise<void>>()
+  readonly #stopping = new AbortController()
+  #membership: Membership | undefined
+  /** Assignments and revocations, one after another. */
+  #changes: Promise<void> = Promise.resolve()
+
+  constructor(options: PipelineOptions) {
+    const { backend, generation, metrics, logger } = options
+    this.#options = options
+    this.#report = new Report(metrics, logger, generation)
+    this.#admin = backend.admin(generation)
+    const writer = backend.writer(generation)
+    this.#filling = new Filling(options, writer, this.#admin)
+    this.#context = {
+      ...options,
+      writer,
+      report: this.#report,
+      reopen: (shard, anew) => this.#reopen(shard, anew),
+      stop: error => this.#stop(error),
+    }
+  }
+
+  /** Joins the group; settles when that is done or the log has said no. */
+  async start(): Promise<void> {
+    const { log, group, topic, deadLetters, failed } = this.#options
+    // A letter known already must not be written, or resolved, a second time.
+    await deadLetters.caughtUp()
+    this.#membership = await log.join(group, topic, {
+      assigned: partitions => this.#change(() => this.#assigned(partitions)),
+      revoked: partitions => this.#change(() => this.#revoked(partitions)),
+      failed,
+    })
+  }
+
+  /** Settles when the batches under way have ended; nothing is written afterwards. May be repeated. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#membership?.leave()
+    await this.#changes
+    await this.#revoked([...this.#folds.keys()])
+    await this.#filling.stop()
+  }
+
+  /** Why this worker isn't ready; undefined when it is. */
+  unready(): string | undefined {
+    return this.#report.unready()
+  }
+
+  status(): PipelineStatus {
+    return { partitions: this.#report.partitions(), shards: this.#report.shards(this.#options.backend.shards) }
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    this.#changes = this.#changes.then(work)
+    return this.#changes
+  }
+
+  async #assigned(partitions: readonly number[]): Promise<void> {
+    const ends = await this.#endOffsets()
+    if (this.#stopping.signal.aborted) return
+    if (partitions.includes(0)) this.#filling.start()
+    for (const partition of partitions) {
+      this.#report.assigned(partition, ends[partition] ?? 0)
+      this.#folds.set(partition, new PartitionFold(this.#context, partition))
+    }
+    this.#options.logger.info('Folding', { partitions: partitions.length })
+  }
+
+  async #revoked(partitions: readonly number[]): Promise<void> {
+    if (partitions.includes(0)) await this.#filling.stop()
+    await Promise.all(
+      partitions.map(async partition => {
+        await this.#folds.get(partition)?.stop()
+        this.#folds.delete(partition)
+        this.#report.revoked(partition)
+      }),
+    )
+  }
+
+  /** The log is asked until it answers: a partition can't be folded before. */
+  async #endOffsets(): Promise<readonly Offset[]> {
+    const backoff = new Backoff()
+    while (!this.#stopping.signal.aborted) {
+      try {
+        return await this.#options.log.endOffsets(this.#options.topic)
+      } catch (error) {
+        if (isLogfoldError(error, 'closed')) break
+        this.#options.logger.warn('The log does not tell its end offsets; trying again', { cause: messageOf(error) })
+        await backoff.wait(this.#stopping.signal)
+      }
+    }
+    return []
+  }
+
+  /** Only the worker that holds partition 0 opens shards; the others wait for it. */
+  async #reopen(shard: string, anew: boolean): Promise<void> {
+    if (!this.#folds.has(0)) return
+    const opening = this.#opening.get(shard) ?? this.#open(shard, anew).finally(() => this.#opening.delete(shard))
+    this.#opening.set(shard, opening)
+    await opening
+  }
+
+  async #open(shard: string, anew: boolean): Promise<void> {
+    const { generation, logger } = this.#options
+    try {
+      const outcome = await this.#admin.open(shard, { anew })
+      if (outcome === 'opened') {
+        logger.info('Opened a shard; it is folded from the start', { shard, anew })
+        this.#filling.opened(shard)
+      } else if (outcome !== 'kept') throw foreignShard(generation, shard, outcome.found)
+    } catch (error) {
+      if (!isLogfoldError(error, 'view-unavailable')) throw error
+      this.#report.waiting(shard, messageOf(error))
+    }
+  }
+
+  #stop(error: LogfoldError): void {
+    if (this.#stopping.signal.aborted) return
+    this.#options.logger.error('The view was stopped for safety', {
+      code: error.code,
+      reason: error.message,
+      remedy: error.remedy,
+      cause: error.cause,
+    })
+    this.#stopping.abort()
+    this.#options.stopped(error)
+    void this.stop()
+  }
+}

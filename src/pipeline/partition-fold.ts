@@ -43,6 +43,7 @@ export class PartitionFold {
   readonly #partition: number
   readonly #lanes = new Set<Lane>()
   readonly #tasks = new Set<Promise<void>>()
+  readonly #doubtful = new Set<string>()
   readonly #stopping = new AbortController()
 
   constructor(context: FoldContext, partition: number) {
@@ -56,6 +57,11 @@ export class PartitionFold {
     this.#stopping.abort()
     for (const lane of this.#lanes) lane.reader.close()
     while (this.#tasks.size > 0) await Promise.all(this.#tasks)
+  }
+
+  /** Something is wrong with a shard: it finds its place again after the step under way, even where no record comes that would tell. */
+  doubt(shard: string): void {
+    this.#doubtful.add(shard)
   }
 
   #spawn(task: Promise<void>): void {
@@ -97,6 +103,7 @@ export class PartitionFold {
     if (this.#stopping.signal.aborted) return
     const { report, log, topic } = this.#context
     report.up(shard)
+    this.#doubtful.delete(shard)
     report.stands(this.#partition, shard, checkpoint.position, undefined, undefined)
     const lane = new Lane(log.reader(topic, this.#partition, checkpoint.position), [shard], checkpoint)
     this.#lanes.add(lane)
@@ -108,6 +115,7 @@ export class PartitionFold {
       while (!lane.empty && !this.#stopping.signal.aborted) {
         const stretch = await lane.reader.next(IDLE_WAIT_MS)
         lane.admit()
+        this.#dismiss(lane)
         await this.#step(lane, stretch)
         const ahead = this.#meeting(lane)
         if (ahead !== undefined) ahead.join(lane.leave(), lane.holes)
@@ -119,6 +127,14 @@ export class PartitionFold {
     } finally {
       lane.reader.close()
       this.#lanes.delete(lane)
+    }
+  }
+
+  #dismiss(lane: Lane): void {
+    for (const shard of this.#doubtful) {
+      if (!lane.shards.delete(shard)) continue
+      this.#doubtful.delete(shard)
+      this.#spawn(this.#place(shard))
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Metrics } from '../metrics/metrics.ts'
 import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
@@ -11,6 +12,9 @@ import type { FoldRules } from './fold.ts'
 import { foreignShard } from './foreign-shard.ts'
 import { type FoldContext, PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
+
+/** How often a shard is asked whether it still has its data, so that a loss is noticed where no record comes. */
+const WATCH_DELAY_MS = 2_000
 
 export interface PipelineOptions {
   readonly log: Log
@@ -46,6 +50,7 @@ export class ViewPipeline {
   readonly #opening = new Map<string, Promise<void>>()
   readonly #stopping = new AbortController()
   #membership: Membership | undefined
+  #watching: Promise<void> | undefined
   /** Assignments and revocations, one after another. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -75,11 +80,13 @@ export class ViewPipeline {
       revoked: partitions => this.#change(() => this.#revoked(partitions)),
       failed,
     })
+    this.#watching = this.#watch()
   }
 
   /** Settles when the batches under way have ended; nothing is written afterwards. May be repeated. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    await this.#watching
     await this.#membership?.leave()
     await this.#changes
     await this.#revoked([...this.#folds.keys()])
@@ -135,6 +142,21 @@ export class ViewPipeline {
       }
     }
     return []
+  }
+
+  async #watch(): Promise<void> {
+    const signal = this.#stopping.signal
+    while (!signal.aborted) {
+      await wait(WATCH_DELAY_MS, undefined, { signal }).catch(() => undefined)
+      for (const shard of signal.aborted ? [] : this.#options.backend.shards) await this.#check(shard)
+    }
+  }
+
+  async #check(shard: string): Promise<void> {
+    const answer = await this.#context.writer.checkpoints(shard)
+    if (answer.kind === 'open') return
+    this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : `its data is ${answer.kind}`)
+    for (const fold of this.#folds.values()) fold.doubt(shard)
   }
 
   /** Only the worker that holds partition 0 opens shards; the others wait for it. */

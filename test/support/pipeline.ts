@@ -1,0 +1,83 @@
+import { vi } from 'vitest'
+import { MemoryBackend } from '../../backends/memory/backend.ts'
+import { Metrics } from '../../src/metrics/metrics.ts'
+import type { LogfoldError } from '../../src/model/errors.ts'
+import type { Logger } from '../../src/model/logger.ts'
+import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
+import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
+import { ScriptedLog, type ScriptedTopic } from './scripted-log.ts'
+
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
+
+export interface TestPipeline {
+  readonly log: ScriptedLog
+  readonly topic: ScriptedTopic
+  readonly dead: ScriptedTopic
+  readonly backend: ViewBackend
+  readonly generation: Generation
+  readonly deadLetters: DeadLetters
+  readonly pipeline: ViewPipeline
+  readonly metrics: Metrics
+  readonly stopped: LogfoldError[]
+  stop(): Promise<void>
+}
+
+/** A view `job` on a scripted log and memory shards, not started yet. */
+export async function testPipeline(
+  options: { shards?: readonly string[]; partitions?: number; log?: ScriptedLog; backend?: ViewBackend } = {},
+): Promise<TestPipeline> {
+  const log = options.log ?? new ScriptedLog()
+  const partitions = options.partitions ?? 1
+  const topic = await log.topic({ name: 'job', partitions, replication: 1, create: true })
+  const dead = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
+  const backend = options.backend ?? new MemoryBackend(options.shards ?? ['a'])
+  const generation: Generation = {
+    view: 'job',
+    number: 1,
+    partitions,
+    format: 'json',
+    ordered: false,
+    uid: 'job@1',
+    logId: log.logId,
+    topicId: topic.id,
+    definitionHash: 'd',
+  }
+  const deadLetters = new DeadLetters(log, dead, silent)
+  const stopped: LogfoldError[] = []
+  const metrics = new Metrics('test')
+  const pipeline = new ViewPipeline({
+    log,
+    topic,
+    generation,
+    backend,
+    rules: { format: 'json', schema: undefined },
+    deadLetters,
+    group: 'logfold.job@1',
+    metrics,
+    logger: silent,
+    applied: () => {},
+    stopped: error => stopped.push(error),
+    failed: () => {},
+  })
+  const stop = async (): Promise<void> => {
+    await pipeline.stop()
+    await deadLetters.close()
+  }
+  return { log, topic, dead, backend, generation, deadLetters, pipeline, metrics, stopped, stop }
+}
+
+/** Waits until it holds; the reason it doesn't is the failure. */
+export const until = (holds: () => Promise<void> | void): Promise<void> => vi.waitFor(holds, { timeout: 10_000, interval: 5 })
+
+/** Every entry of a view. */
+export async function entries(backend: ViewBackend, generation: Generation): Promise<Record<string, string>> {
+  const reader = backend.reader(generation)
+  const all: [string, string][] = []
+  for (let cursor: string | undefined; ; ) {
+    const page = await reader.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) })
+    for (const { id, value } of page.entries) all.push([id, Buffer.from(value).toString()])
+    cursor = page.cursor
+    if (cursor === undefined) return Object.fromEntries(all)
+  }
+}

@@ -67,7 +67,7 @@ export class LiveView<Letters extends DeadLetterReader> implements View {
     return this.#connected.promise
   }
 
-  source(): Source {
+  source(): Connected<Letters> {
     return this.#known()
   }
 

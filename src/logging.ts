@@ -13,7 +13,12 @@ const STDERR = 2
 /** Lines on stderr, so that stdout stays free for what a command prints. */
 export function createLogger(options: LoggingOptions): Logger {
   const readable = options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY === true)
-  const base = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  const base = {
+    level: options.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
   const destination = readable
     ? pretty({ destination: STDERR, sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' })
     : pino.destination({ dest: STDERR, sync: true })

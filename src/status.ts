@@ -1,6 +1,5 @@
-import type { Connected, LiveView } from './generations/live-view.ts'
+import type { ClosableDeadLetters, Connected, LiveView } from './generations/live-view.ts'
 import type { Source } from './generations/view.ts'
-import type { DeadLetterReader } from './model/dead-letter.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import type { Offset } from './model/record.ts'
 import type { ViewBackend } from './model/view-backend.ts'
@@ -29,7 +28,7 @@ export interface ViewStatus {
   readonly next_steps: readonly string[]
 }
 
-export async function viewStatus<Letters extends DeadLetterReader>(
+export async function viewStatus<Letters extends ClosableDeadLetters>(
   view: LiveView<Letters>,
   backend: ViewBackend,
   pipeline: ViewPipeline | undefined,
@@ -68,9 +67,9 @@ interface Shard {
   readonly vouched: readonly Offset[] | undefined
 }
 
-async function shardStatus(
+async function shardStatus<Letters extends ClosableDeadLetters>(
   shard: string,
-  source: Connected<DeadLetterReader> | LogfoldError,
+  source: Connected<Letters> | LogfoldError,
   backend: ViewBackend,
   pipeline: ViewPipeline | undefined,
 ): Promise<Shard> {

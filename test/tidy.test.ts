@@ -27,6 +27,8 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/config/', ['src/model/']],
   ['src/cli/', ['src/model/', 'src/config/']],
   ['src/logging.ts', ['src/model/']],
+  ['src/gauges.ts', ['src/model/', 'src/generations/', 'src/metrics/']],
+  ['src/banner.ts', ['src/config/']],
   ['src/status.ts', ['src/model/', 'src/generations/', 'src/pipeline/']],
   ['src/bin.ts', ['src/main.ts']],
   ['backends/index.ts', ['src/model/', 'backends/']],

@@ -13,10 +13,15 @@ const CONNECT_RETRY_MS = 1_000
 /** How often a view that doesn't serve yet is looked at. */
 const LOOK_DELAY_MS = 200
 
-/** How the process opens a view's dead letters; given, as they belong to the pipeline. */
-export type OpenDeadLetters<Letters extends DeadLetterReader> = (log: Log, topic: Topic) => Letters
+/** A view's dead letters, which end with the view. */
+export interface ClosableDeadLetters extends DeadLetterReader {
+  close(): Promise<void>
+}
 
-export interface LiveViewOptions<Letters extends DeadLetterReader> {
+/** How the process opens a view's dead letters; given, as they belong to the pipeline. */
+export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (log: Log, topic: Topic) => Letters
+
+export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
   readonly definition: ViewDefinition
   readonly schema: SchemaCheck | undefined
   /** Before the names of groups and of our own topics. */
@@ -27,14 +32,14 @@ export interface LiveViewOptions<Letters extends DeadLetterReader> {
   readonly logger: Logger
 }
 
-export interface Connected<Letters extends DeadLetterReader> extends Source {
+export interface Connected<Letters extends ClosableDeadLetters> extends Source {
   readonly generation: Generation
   readonly deadLetters: Letters
   readonly reader: ViewReader
 }
 
 /** What a process knows of a view: its topic, once the log has told it; and what serves, once a generation is filled. Generation 1 is the only one. */
-export class LiveView<Letters extends DeadLetterReader> implements View {
+export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly name: string
   readonly definition: ViewDefinition
   readonly schema: SchemaCheck | undefined
@@ -86,6 +91,16 @@ export class LiveView<Letters extends DeadLetterReader> implements View {
     return this.#stop
   }
 
+  /** Why reads aren't answered; undefined when they are. */
+  readiness(): string | undefined {
+    try {
+      this.serving()
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
   doubt(): void {
     this.#serves = false
     this.#doubtful.resolve()
@@ -113,6 +128,7 @@ export class LiveView<Letters extends DeadLetterReader> implements View {
     this.#doubtful.resolve()
     this.#connected.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
     await this.#running
+    if (!(this.#source instanceof LogfoldError)) await this.#source.deadLetters.close()
   }
 
   #known(): Connected<Letters> {

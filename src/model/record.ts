@@ -65,7 +65,8 @@ export interface Stretch {
 /** A record to append. Its partition was chosen before, so that its offset is known when the log answers. */
 export interface NewRecord {
   readonly partition: number
-  readonly key: Uint8Array
+  /** Null folds nowhere, and only the embedded log takes it: Kafka refuses it in a compacted topic. */
+  readonly key: Uint8Array | null
   /** Null is a tombstone. */
   readonly value: Uint8Array | null
 }

@@ -6,6 +6,10 @@ import { LogfoldError } from '../model/errors.ts'
 /** SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode (sqlite.org/wal.html, "the WAL-reset bug"). */
 const VERSION_MIN = [3, 51, 3] as const
 
+/** How long a statement waits for another connection's lock. */
+const BUSY_TIMEOUT_MS = 10_000
+const BUSY = 5
+
 export interface OpenOptions {
   /** `full`: a commit is on stable storage when it returns. `normal`: a power cut may take the last commits, never half of one. */
   readonly durability: 'full' | 'normal'
@@ -17,9 +21,9 @@ export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true })
   const db = new DatabaseSync(path)
   try {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     assertVersion(db)
-    db.exec(`PRAGMA busy_timeout = 10000`)
-    db.exec(`PRAGMA journal_mode = WAL`)
+    enterWal(db)
     db.exec(`PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'}`)
     db.exec(`PRAGMA cache_size = ${-Math.ceil(options.cacheBytes / 1024)}`)
     db.exec(`PRAGMA foreign_keys = ON`)
@@ -29,6 +33,24 @@ export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
     throw error
   }
   return db
+}
+
+/**
+ * Two connections that turn a new file to WAL at once would wait for each other, so SQLite gives up here at once, whatever `busy_timeout` says. Trying
+ * again is enough: by then the other has done it.
+ */
+function enterWal(db: DatabaseSync): void {
+  const untilMs = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      db.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      const isBusy = error instanceof Error && 'errcode' in error && error.errcode === BUSY
+      if (!isBusy || performance.now() > untilMs) throw error
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+  }
 }
 
 function assertVersion(db: DatabaseSync): void {

@@ -37,8 +37,9 @@ export const plain = text => text.toLowerCase().normalize('NFD').replace(/\p{M}/
 
 /** A link that may be followed; undefined for `javascript:` and the like, and for what is no link. */
 export function linkOf(text) {
-  const url = URL.parse(text)
-  return url !== null && ['https:', 'http:', 'mailto:'].includes(url.protocol) ? url : undefined
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return ['https:', 'http:', 'mailto:'].includes(url.protocol) ? url : undefined
 }
 
 function textOf(value) {
@@ -53,8 +54,8 @@ function tagsOf(value) {
 
 const isYes = value => value === true || (typeof value === 'string' && /^(true|yes|remote)$/i.test(value.trim()))
 
-/** Milliseconds since the epoch, or -1. */
+/** Milliseconds since the epoch, within what a `Date` can hold; -1 where there is no such time. */
 function timeOf(value) {
   const timeMs = typeof value === 'number' ? value : Date.parse(textOf(value))
-  return Number.isFinite(timeMs) ? timeMs : -1
+  return timeMs >= 0 && timeMs <= 8.64e15 ? timeMs : -1
 }

@@ -2,10 +2,10 @@ const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
 
-const day = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short' })
-const dayAndYear = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', year: 'numeric' })
-const month = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric' })
-const full = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric' })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+const dayAndYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
+const month = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric' })
+const full = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', year: 'numeric' })
 export const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 
 /** "now", "12 min", "5 h", then the day. */
@@ -20,15 +20,12 @@ export function shortAge(timeMs, nowMs) {
 
 export const fullDate = timeMs => full.format(timeMs)
 
-/** A time that ISO can write, for `<time datetime>`. */
-export const isTime = timeMs => timeMs >= 0 && timeMs <= 8.64e15
-
-/** The heading a job stands under in the list. */
+/** The heading a job stands under in the list; -1 for a job without a time. */
 export function groupOf(timeMs, nowMs) {
-  if (!isTime(timeMs)) return 'Without a date'
+  if (timeMs < 0) return 'Without a date'
   const midnightMs = new Date(nowMs).setHours(0, 0, 0, 0)
   if (timeMs >= midnightMs) return 'Today'
   if (timeMs >= midnightMs - dayMs) return 'Yesterday'
-  if (timeMs >= midnightMs - 6 * dayMs) return 'This week'
+  if (timeMs >= midnightMs - 6 * dayMs) return 'Past week'
   return month.format(timeMs)
 }

@@ -1,0 +1,13 @@
+import type { BackendModule } from '../../src/model/view-backend.ts'
+import { MemoryBackend } from './backend.ts'
+import { type MemoryConfig, memoryConfig } from './config.ts'
+
+/** Views in this process's memory: the reference for the contract, and for trying things out. All is gone when the process ends. */
+const memory: BackendModule<MemoryConfig> = {
+  kind: 'memory',
+  traits: { durable: false, order: 'always' },
+  config: memoryConfig,
+  connect: async config => new MemoryBackend(config.shards),
+}
+
+export default memory

@@ -1,0 +1,181 @@
+import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import type { Offset } from '../../src/model/record.ts'
+import {
+  type Batch,
+  type Entry,
+  type Generation,
+  generationName,
+  type ListOptions,
+  type OpenOutcome,
+  type Page,
+  type ShardCheckpoints,
+  type ShardOutcome,
+  type ShardStats,
+  type ViewAdmin,
+  type ViewReader,
+  type ViewWriter,
+} from '../../src/model/view-backend.ts'
+import type { MemoryBackend } from './backend.ts'
+import { compareUtf8 } from './order.ts'
+import type { Copy, Shard } from './shard.ts'
+
+export class MemoryWriter implements ViewWriter {
+  readonly #backend: MemoryBackend
+  readonly #generation: Generation
+
+  constructor(backend: MemoryBackend, generation: Generation) {
+    this.#backend = backend
+    this.#generation = generation
+  }
+
+  async apply(name: string, batch: Batch): Promise<ShardOutcome> {
+    try {
+      const { shard, faults } = await this.#backend.enter(name)
+      if (faults.refuses && batch.ops.length > 0) {
+        return { kind: 'refused', cause: new LogfoldError('store-refused', `Shard ${name} does not take the data`) }
+      }
+      const outcome = shard.apply(this.#generation, batch)
+      if (outcome.kind !== 'applied' || faults.answersToLose === 0) return outcome
+      faults.answersToLose--
+      return { kind: 'unavailable', cause: new LogfoldError('view-unavailable', `The answer of shard ${name} was lost`) }
+    } catch (error) {
+      return unavailable(error)
+    }
+  }
+
+  async checkpoints(name: string): Promise<ShardCheckpoints> {
+    try {
+      const { shard } = await this.#backend.enter(name)
+      const found = shard.find(this.#generation)
+      if (found.kind !== 'open') return found
+      const checkpoints = found.copy.checkpointsOf(this.#generation)
+      return checkpoints === undefined ? { kind: 'lost' } : { kind: 'open', checkpoints }
+    } catch (error) {
+      return unavailable(error)
+    }
+  }
+}
+
+function unavailable(error: unknown): { readonly kind: 'unavailable'; readonly cause: unknown } {
+  if (isLogfoldError(error, 'view-unavailable')) return { kind: 'unavailable', cause: error }
+  throw error
+}
+
+export class MemoryReader implements ViewReader {
+  readonly #backend: MemoryBackend
+  readonly #generation: Generation
+
+  constructor(backend: MemoryBackend, generation: Generation) {
+    this.#backend = backend
+    this.#generation = generation
+  }
+
+  async get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const owners = ids.map(id => this.#backend.owner(id))
+    const copies = await this.#filledCopies(ids.length === 0 ? [] : [...new Set(owners)])
+    return ids.map((id, at) =>
+      copies
+        .get(owners[at] ?? '')
+        ?.get(id)
+        ?.slice(),
+    )
+  }
+
+  async list(options: ListOptions): Promise<Page> {
+    const copies = await this.#filledCopies(this.#backend.shards)
+    const after = options.cursor === undefined ? undefined : idOf(options.cursor)
+    const merged = [...copies.values()]
+      .flatMap(copy => copy.idsAfter(after, options.prefix ?? '', options.limit + 1).map(id => ({ id, copy })))
+      .sort((a, b) => compareUtf8(a.id, b.id))
+    const entries = merged.slice(0, options.limit).map(({ id, copy }): Entry => ({ id, value: copy.get(id)?.slice() ?? NO_BYTES }))
+    const last = entries.at(-1)
+    return { entries, cursor: merged.length > options.limit && last !== undefined ? cursorOf(last.id) : undefined }
+  }
+
+  async vouched(name: string): Promise<readonly Offset[]> {
+    const { shard } = await this.#backend.enter(name)
+    const checkpoints = openCopy(shard, this.#generation).checkpointsOf(this.#generation)
+    if (checkpoints !== undefined) return checkpoints.map(checkpoint => checkpoint.vouched)
+    throw new LogfoldError('view-lost', `Shard ${name} lacks a checkpoint of ${generationName(this.#generation)}`)
+  }
+
+  async filled(): Promise<boolean> {
+    const copies = await this.#copies(this.#backend.shards)
+    return [...copies.values()].every(copy => copy.filled)
+  }
+
+  async #filledCopies(names: readonly string[]): Promise<ReadonlyMap<string, Copy>> {
+    const copies = await this.#copies(names)
+    for (const [name, copy] of copies) {
+      if (!copy.filled) {
+        throw new LogfoldError('view-folding', `${generationName(this.#generation)} is not filled yet on shard ${name}`)
+      }
+    }
+    return copies
+  }
+
+  /** Reaches all shards first, then looks at all of them in one go, so that what they hold can't change in between. */
+  async #copies(names: readonly string[]): Promise<ReadonlyMap<string, Copy>> {
+    this.#backend.assertOpen()
+    const reached = await Promise.all(names.map(name => this.#backend.enter(name)))
+    return new Map(reached.map(({ shard }) => [shard.name, openCopy(shard, this.#generation)]))
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
+const cursorOf = (id: string): string => Buffer.from(id).toString('base64url')
+
+function idOf(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString()
+  if (id === '' || cursorOf(id) !== cursor) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list')
+  return id
+}
+
+/** @throws view-lost, foreign-store */
+function openCopy(shard: Shard, generation: Generation): Copy {
+  const found = shard.find(generation)
+  if (found.kind === 'open') return found.copy
+  const name = generationName(generation)
+  if (found.kind === 'lost') throw new LogfoldError('view-lost', `Shard ${shard.name} does not hold ${name}`)
+  throw new LogfoldError('foreign-store', `Shard ${shard.name} holds another ${name}`)
+}
+
+export class MemoryAdmin implements ViewAdmin {
+  readonly #backend: MemoryBackend
+  readonly #generation: Generation
+
+  constructor(backend: MemoryBackend, generation: Generation) {
+    this.#backend = backend
+    this.#generation = generation
+  }
+
+  async open(name: string, options: { readonly anew?: boolean } = {}): Promise<OpenOutcome> {
+    const { shard } = await this.#backend.enter(name)
+    return shard.open(this.#generation, options.anew ?? false)
+  }
+
+  async markFilled(name: string): Promise<void> {
+    const { shard } = await this.#backend.enter(name)
+    const found = shard.find(this.#generation)
+    if (found.kind === 'open') found.copy.filled = true
+  }
+
+  /** Nobody looks into a process's memory, so there is nothing to show; only the generation must be there. */
+  async serve(): Promise<void> {
+    for (const name of this.#backend.shards) openCopy((await this.#backend.enter(name)).shard, this.#generation)
+  }
+
+  async stats(name: string): Promise<ShardStats> {
+    const { shard } = await this.#backend.enter(name)
+    const found = shard.find(this.#generation)
+    return { entries: found.kind === 'open' ? found.copy.size : 0, bytes: undefined }
+  }
+
+  async drop(signal?: AbortSignal): Promise<void> {
+    for (const name of this.#backend.shards) {
+      const { shard } = await this.#backend.enter(name)
+      if (signal?.aborted) return
+      shard.drop(this.#generation)
+    }
+  }
+}

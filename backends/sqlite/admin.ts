@@ -1,0 +1,89 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName, identityOf, type OpenOutcome } from '../../src/model/view-backend.ts'
+import { readCheckpoints, writeCheckpoint } from './checkpoint.ts'
+import type { SqliteFile } from './file.ts'
+import { SHARD, standingOf } from './standing.ts'
+import { createStatements, dropStatements, tablesOf, viewStatement } from './tables.ts'
+
+/** Rows a step of a drop deletes: the write lock is held for some tens of milliseconds. */
+const DROP_STEP_ROWS = 5_000
+
+/** Each of these runs inside one transaction that may write. */
+
+export function open(file: SqliteFile, db: DatabaseSync, generation: Generation, anew: boolean): OpenOutcome {
+  const standing = standingOf(file, generation)
+  if (standing.kind === 'foreign') return standing
+  if (standing.kind === 'open' && !anew && readCheckpoints(file, generation) !== undefined) return 'kept'
+  const tables = tablesOf(generation)
+  for (const statement of [...dropStatements(tables), ...createStatements(tables, generation.format)]) db.exec(statement)
+  for (let partition = 0; partition < generation.partitions; partition++) {
+    writeCheckpoint(file, generation, partition, { position: 0, vouched: 0, leaderEpoch: -1, atEndMs: 0 })
+  }
+  const { uid, logId, topicId, definitionHash, shard } = identityOf(generation, SHARD)
+  file
+    .prepare(`INSERT INTO ${tables.identity} (uid, log_id, topic_id, definition_hash, shard, filled) VALUES (?, ?, ?, ?, ?, 0)`)
+    .run(uid, logId, topicId, definitionHash, shard)
+  return 'opened'
+}
+
+export function markFilled(file: SqliteFile, generation: Generation): void {
+  if (standingOf(file, generation).kind !== 'open') return
+  file.prepare(`UPDATE ${tablesOf(generation).identity} SET filled = 1`).run()
+}
+
+/** @throws view-lost, foreign-store */
+export function serve(file: SqliteFile, db: DatabaseSync, generation: Generation): void {
+  assertOpen(file, generation)
+  const tables = tablesOf(generation)
+  const wanted = viewStatement(tables)
+  if (viewOf(file, generation) === wanted) return
+  db.exec(`DROP VIEW IF EXISTS ${tables.view}`)
+  db.exec(wanted)
+}
+
+/** The statement of the SQL view as it is now. */
+function viewOf(file: SqliteFile, generation: Generation): unknown {
+  const row = file.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?`).get(generation.view) as unknown[] | undefined
+  return row?.[0]
+}
+
+/**
+ * A part of a drop. The first takes the identity away, and the SQL view where it shows this generation; the last takes the tables. Where another identity
+ * stands, nothing is done: somebody opened the name for something else.
+ * @returns whether nothing is left to do.
+ */
+export function dropStep(file: SqliteFile, db: DatabaseSync, generation: Generation): boolean {
+  const standing = standingOf(file, generation)
+  if (standing.kind === 'foreign') return true
+  const tables = tablesOf(generation)
+  if (standing.kind === 'open') {
+    file.prepare(`DELETE FROM ${tables.identity}`).run()
+    if (viewOf(file, generation) === viewStatement(tables)) db.exec(`DROP VIEW ${tables.view}`)
+    return false
+  }
+  if (hasEntries(file, generation) && deleteSome(file, generation) > 0) return false
+  for (const statement of dropStatements(tables)) db.exec(statement)
+  return true
+}
+
+function hasEntries(file: SqliteFile, generation: Generation): boolean {
+  const row = file.prepare(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(generationName(generation)) as
+    | unknown[]
+    | undefined
+  return row?.[0] === 1
+}
+
+function deleteSome(file: SqliteFile, generation: Generation): number {
+  const { entries } = tablesOf(generation)
+  return Number(file.prepare(`DELETE FROM ${entries} WHERE rowid IN (SELECT rowid FROM ${entries} LIMIT ${DROP_STEP_ROWS})`).run().changes)
+}
+
+/** @throws view-lost, foreign-store */
+export function assertOpen(file: SqliteFile, generation: Generation): { readonly filled: boolean } {
+  const standing = standingOf(file, generation)
+  if (standing.kind === 'open') return standing
+  const name = generationName(generation)
+  if (standing.kind === 'lost') throw new LogfoldError('view-lost', `The file does not hold ${name}`)
+  throw new LogfoldError('foreign-store', `The file holds another ${name}, folded from something else`)
+}

@@ -1,0 +1,212 @@
+import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
+import type { Logger } from '../../src/model/logger.ts'
+import type { Offset } from '../../src/model/record.ts'
+import type {
+  Batch,
+  Generation,
+  ListOptions,
+  OpenOutcome,
+  Page,
+  ShardCheckpoints,
+  ShardOutcome,
+  ShardStats,
+  ViewAdmin,
+  ViewBackend,
+  ViewReader,
+  ViewWriter,
+} from '../../src/model/view-backend.ts'
+import { LazyThread } from './lazy-thread.ts'
+import { packOps, unpackEntries, unpackValues } from './packing.ts'
+import type { ReaderFunctions } from './reader-thread.ts'
+import { SHARD } from './standing.ts'
+import type { WriterFunctions } from './writer-thread.ts'
+
+interface Threads {
+  readonly writer: LazyThread<WriterFunctions>
+  readonly reader: LazyThread<ReaderFunctions>
+}
+
+/** One file, one shard, two threads: one that writes, and one that reads meanwhile (WAL). Both open the file with their first call. */
+export class SqliteBackend implements ViewBackend {
+  readonly shards: readonly string[] = [SHARD]
+  readonly #threads: Threads
+  readonly #path: string
+  readonly #logger: Logger
+  #answers = true
+
+  constructor(path: string, logger: Logger) {
+    this.#path = path
+    this.#logger = logger
+    this.#threads = {
+      writer: new LazyThread<WriterFunctions>(new URL('./writer-thread', import.meta.url), path),
+      reader: new LazyThread<ReaderFunctions>(new URL('./reader-thread', import.meta.url), path),
+    }
+  }
+
+  owner(_id: string): string {
+    return SHARD
+  }
+
+  reader(generation: Generation): ViewReader {
+    return new SqliteReader(this.#threads.reader, generation)
+  }
+
+  writer(generation: Generation): ViewWriter {
+    return new SqliteWriter(this.#threads.writer, generation, error => this.#answered(error))
+  }
+
+  admin(generation: Generation): ViewAdmin {
+    return new SqliteAdmin(this.#threads, generation)
+  }
+
+  async ping(shard: string): Promise<Error | undefined> {
+    assertShard(shard)
+    try {
+      await this.#threads.writer.call('ping', [])
+      return undefined
+    } catch (error) {
+      if (isLogfoldError(error, 'closed') || !(error instanceof Error)) throw error
+      return error
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#threads.writer.close(), this.#threads.reader.close()])
+  }
+
+  /** Says once that the file can't be used, and once that it can again. */
+  #answered(error: unknown): void {
+    const answers = error === undefined
+    if (answers === this.#answers) return
+    this.#answers = answers
+    if (answers) this.#logger.info('The SQLite file answers again', { path: this.#path })
+    else this.#logger.warn('The SQLite file does not answer', { path: this.#path, error: messageOf(error) })
+  }
+}
+
+function assertShard(shard: string): void {
+  if (shard !== SHARD) throw new LogfoldError('internal', `There is no shard ${shard}; there is ${SHARD}`)
+}
+
+class SqliteWriter implements ViewWriter {
+  readonly #thread: LazyThread<WriterFunctions>
+  readonly #generation: Generation
+  readonly #answered: (error: unknown) => void
+
+  constructor(thread: LazyThread<WriterFunctions>, generation: Generation, answered: (error: unknown) => void) {
+    this.#thread = thread
+    this.#generation = generation
+    this.#answered = answered
+  }
+
+  async apply(shard: string, batch: Batch): Promise<ShardOutcome> {
+    assertShard(shard)
+    try {
+      const ops = packOps(batch.ops)
+      const outcome = await this.#thread.call('apply', [this.#generation, { ...batch, ops }], [ops.bytes])
+      this.#answered(undefined)
+      return outcome
+    } catch (error) {
+      if (isLogfoldError(error, 'view-unavailable')) return this.#unavailable(error)
+      if (isLogfoldError(error, 'closed')) throw error
+      return { kind: 'refused', cause: error }
+    }
+  }
+
+  async checkpoints(shard: string): Promise<ShardCheckpoints> {
+    assertShard(shard)
+    try {
+      const checkpoints = await this.#thread.call('checkpoints', [this.#generation])
+      this.#answered(undefined)
+      return checkpoints
+    } catch (error) {
+      if (isLogfoldError(error, 'closed')) throw error
+      return this.#unavailable(error)
+    }
+  }
+
+  #unavailable(cause: unknown): { readonly kind: 'unavailable'; readonly cause: unknown } {
+    this.#answered(cause)
+    return { kind: 'unavailable', cause }
+  }
+}
+
+class SqliteReader implements ViewReader {
+  readonly #thread: LazyThread<ReaderFunctions>
+  readonly #generation: Generation
+
+  constructor(thread: LazyThread<ReaderFunctions>, generation: Generation) {
+    this.#thread = thread
+    this.#generation = generation
+  }
+
+  async get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return unpackValues(await this.#thread.call('get', [this.#generation, ids]))
+  }
+
+  async list(options: ListOptions): Promise<Page> {
+    const { page, cursor } = await this.#thread.call('list', [this.#generation, options])
+    return { entries: unpackEntries(page), cursor }
+  }
+
+  async vouched(shard: string): Promise<readonly Offset[]> {
+    assertShard(shard)
+    return await this.#thread.call('vouched', [this.#generation])
+  }
+
+  async filled(): Promise<boolean> {
+    return await this.#thread.call('filled', [this.#generation])
+  }
+}
+
+class SqliteAdmin implements ViewAdmin {
+  readonly #threads: Threads
+  readonly #generation: Generation
+
+  constructor(threads: Threads, generation: Generation) {
+    this.#threads = threads
+    this.#generation = generation
+  }
+
+  async open(shard: string, options: { readonly anew?: boolean } = {}): Promise<OpenOutcome> {
+    assertShard(shard)
+    return await this.#threads.writer.call('open', [this.#generation, options.anew ?? false])
+  }
+
+  async markFilled(shard: string): Promise<void> {
+    assertShard(shard)
+    await this.#threads.writer.call('markFilled', [this.#generation])
+  }
+
+  async serve(): Promise<void> {
+    await this.#threads.writer.call('serve', [this.#generation])
+  }
+
+  /** Counts in steps, so that reads get their turn in between. */
+  async stats(shard: string): Promise<ShardStats> {
+    assertShard(shard)
+    let entries = 0
+    let after: string | undefined
+    do {
+      const step = await this.#count(after)
+      entries += step.entries
+      after = step.last
+    } while (after !== undefined)
+    return { entries, bytes: undefined }
+  }
+
+  async #count(after: string | undefined): Promise<{ readonly entries: number; readonly last: string | undefined }> {
+    try {
+      return await this.#threads.reader.call('countStep', [this.#generation, after])
+    } catch (error) {
+      if (isLogfoldError(error, 'view-lost')) return { entries: 0, last: undefined }
+      throw error
+    }
+  }
+
+  async drop(signal?: AbortSignal): Promise<void> {
+    while (!signal?.aborted) {
+      if (await this.#threads.writer.call('dropStep', [this.#generation])) return
+    }
+  }
+}

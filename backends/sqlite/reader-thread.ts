@@ -1,0 +1,108 @@
+import { isUtf8 } from 'node:buffer'
+import { workerData } from 'node:worker_threads'
+import { LogfoldError } from '../../src/model/errors.ts'
+import { limits } from '../../src/model/limits.ts'
+import { type Generation, generationName, type ListOptions } from '../../src/model/view-backend.ts'
+import { transaction } from '../../src/sqlite/open.ts'
+import { moving, serve } from '../../src/sqlite/thread-host.ts'
+import { assertOpen } from './admin.ts'
+import { readCheckpoints } from './checkpoint.ts'
+import { SqliteFile } from './file.ts'
+import { type Packed, packEntries, packValues, type Row } from './packing.ts'
+import { standingOf } from './standing.ts'
+import { tablesOf } from './tables.ts'
+
+const CACHE_BYTES = 8 * 1024 * 1024
+/** A page ends early above this, so that pages of the largest values don't fill the memory. */
+const PAGE_BYTES_MAX = 4 * 1024 * 1024
+const COUNT_STEP_ROWS = 20_000
+/** No byte of UTF-8 is 0xff, so a prefix with this behind it comes after everything that begins with the prefix, and before everything that comes later. */
+const AFTER_ALL = Buffer.from([0xff])
+
+const file = new SqliteFile(String(workerData), { cacheBytes: CACHE_BYTES, role: 'reader' })
+
+/** Reads in one transaction with the identity: what it gives, and that it is this generation's, are true at the same moment. */
+const read = <T>(work: () => T): T => file.use(db => transaction(db, 'deferred', work))
+
+const functions = {
+  get: (generation: Generation, ids: readonly string[]): Packed =>
+    read(() => {
+      assertFilled(generation)
+      const select = file.prepare(`SELECT CAST(value AS BLOB) FROM ${tablesOf(generation).entries} WHERE key = ?`)
+      return moved(packValues(ids.map(id => (select.get(id) as unknown as [Uint8Array] | undefined)?.[0])))
+    }),
+
+  list: (generation: Generation, options: ListOptions): { readonly page: Packed; readonly cursor: string | undefined } =>
+    read(() => {
+      assertFilled(generation)
+      const { rows, more } = selectPage(generation, options)
+      const last = rows.at(-1)
+      const page = packEntries(rows)
+      const cursor = more && last !== undefined ? Buffer.from(last[0]).toString('base64url') : undefined
+      return moving({ page, cursor }, [page.bytes])
+    }),
+
+  vouched: (generation: Generation): readonly number[] =>
+    read(() => {
+      assertOpen(file, generation)
+      const checkpoints = readCheckpoints(file, generation)
+      if (checkpoints !== undefined) return checkpoints.map(checkpoint => checkpoint.vouched)
+      throw new LogfoldError('view-lost', `The file lacks a checkpoint of ${generationName(generation)}`)
+    }),
+
+  filled: (generation: Generation): boolean => read(() => assertOpen(file, generation).filled),
+
+  /** Counts a stretch of entries, from the start or after an id. `last` is where to go on; undefined at the end, and where nothing is there. */
+  countStep: (generation: Generation, after: string | undefined): { readonly entries: number; readonly last: string | undefined } =>
+    read(() => {
+      if (standingOf(file, generation).kind !== 'open') return { entries: 0, last: undefined }
+      const row = file
+        .prepare(
+          `SELECT count(*), max(key) FROM
+             (SELECT key FROM ${tablesOf(generation).entries} WHERE key > ? ORDER BY key LIMIT ${COUNT_STEP_ROWS})`,
+        )
+        .get(after ?? '') as unknown as [number, string | null]
+      return { entries: row[0], last: row[0] < COUNT_STEP_ROWS ? undefined : (row[1] ?? undefined) }
+    }),
+
+  close: () => file.close(),
+}
+
+export type ReaderFunctions = typeof functions
+
+const moved = (packed: Packed): Packed => moving(packed, [packed.bytes])
+
+function assertFilled(generation: Generation): void {
+  if (assertOpen(file, generation).filled) return
+  throw new LogfoldError('view-folding', `${generationName(generation)} is not filled yet`)
+}
+
+/** One row more than the page is asked for, to know whether there is one. */
+function selectPage(generation: Generation, options: ListOptions): { readonly rows: readonly Row[]; readonly more: boolean } {
+  const prefix = Buffer.from(options.prefix ?? '')
+  const cursor = options.cursor === undefined ? undefined : keyOf(options.cursor)
+  const goesOn = cursor !== undefined && Buffer.compare(cursor, prefix) >= 0
+  const select = file.prepare(
+    `SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM ${tablesOf(generation).entries}
+     WHERE key ${goesOn ? '>' : '>='} CAST(? AS TEXT) AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?`,
+  )
+  const rows: Row[] = []
+  let bytes = 0
+  for (const row of select.iterate(goesOn ? cursor : prefix, Buffer.concat([prefix, AFTER_ALL]), options.limit + 1)) {
+    if (rows.length === options.limit || bytes > PAGE_BYTES_MAX) return { rows, more: true }
+    const entry = row as unknown as Row
+    rows.push(entry)
+    bytes += entry[0].length + entry[1].length
+  }
+  return { rows, more: false }
+}
+
+/** @throws cursor-expired for what no page of ours ended with. */
+function keyOf(cursor: string): Uint8Array {
+  const key = Buffer.from(cursor, 'base64url')
+  const ours = key.length > 0 && key.length <= limits.idBytesMax && isUtf8(key) && key.toString('base64url') === cursor
+  if (!ours) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list', { remedy: 'Begin the list anew' })
+  return key
+}
+
+serve(functions)

@@ -1,0 +1,74 @@
+import { workerData } from 'node:worker_threads'
+import type { Checkpoint, Generation, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
+import { transaction } from '../../src/sqlite/open.ts'
+import { serve as serveCalls } from '../../src/sqlite/thread-host.ts'
+import { dropStep, markFilled, open, serve } from './admin.ts'
+import { readCheckpoint, readCheckpoints, writeCheckpoint } from './checkpoint.ts'
+import { SqliteFile } from './file.ts'
+import { type Packed, unpackOps } from './packing.ts'
+import { standingOf } from './standing.ts'
+import { tablesOf, valueParameter } from './tables.ts'
+
+const CACHE_BYTES = 16 * 1024 * 1024
+
+const file = new SqliteFile(String(workerData), { cacheBytes: CACHE_BYTES, role: 'writer' })
+
+/** A batch on its way to the thread: its ops are packed. */
+export interface PackedBatch {
+  readonly partition: number
+  readonly from: number
+  readonly checkpoint: Checkpoint
+  readonly ops: Packed
+}
+
+const functions = {
+  /** @throws store-refused, view-unavailable */
+  apply: (generation: Generation, batch: PackedBatch): ShardOutcome => file.use(db => transaction(db, 'immediate', () => apply(generation, batch))),
+
+  checkpoints: (generation: Generation): ShardCheckpoints =>
+    file.use(db =>
+      transaction(db, 'deferred', (): ShardCheckpoints => {
+        const standing = standingOf(file, generation)
+        if (standing.kind !== 'open') return standing
+        const checkpoints = readCheckpoints(file, generation)
+        return checkpoints === undefined ? { kind: 'lost' } : { kind: 'open', checkpoints }
+      }),
+    ),
+
+  open: (generation: Generation, anew: boolean) => file.use(db => transaction(db, 'immediate', () => open(file, db, generation, anew))),
+  markFilled: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => markFilled(file, generation))),
+  serve: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => serve(file, db, generation))),
+  dropStep: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => dropStep(file, db, generation))),
+  ping: () => file.use(() => file.prepare('SELECT count(*) FROM sqlite_schema').get()),
+  close: () => file.close(),
+}
+
+export type WriterFunctions = typeof functions
+
+function apply(generation: Generation, batch: PackedBatch): ShardOutcome {
+  const standing = standingOf(file, generation)
+  if (standing.kind === 'foreign') return standing
+  const checkpoint = standing.kind === 'open' ? readCheckpoint(file, generation, batch.partition) : undefined
+  if (checkpoint === undefined) return { kind: 'lost' }
+  if (checkpoint.position !== batch.from) return { kind: 'elsewhere', checkpoint }
+  writeOps(generation, batch)
+  writeCheckpoint(file, generation, batch.partition, batch.checkpoint)
+  return { kind: 'applied' }
+}
+
+function writeOps(generation: Generation, { partition, ops }: PackedBatch): void {
+  const { entries } = tablesOf(generation)
+  const set = file.prepare(
+    `INSERT INTO ${entries} (key, value, log_partition, log_offset, log_time)
+     VALUES (CAST(? AS TEXT), ${valueParameter(generation.format)}, ?, ?, ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, log_partition = excluded.log_partition,
+       log_offset = excluded.log_offset, log_time = excluded.log_time`,
+  )
+  const del = file.prepare(`DELETE FROM ${entries} WHERE key = CAST(? AS TEXT)`)
+  for (const { id, value, offset, timestampMs } of unpackOps(ops)) {
+    if (value === undefined) del.run(id)
+    else set.run(id, value, partition, offset, timestampMs)
+  }
+}
+
+serveCalls(functions)

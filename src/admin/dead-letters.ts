@@ -1,0 +1,49 @@
+import { isUtf8 } from 'node:buffer'
+import type { RequestHandler } from 'express'
+import type { View } from '../generations/view.ts'
+import { count, invalidParameter, readQuery, single } from '../http/query.ts'
+import { sendJson } from '../http/send.ts'
+import { limits } from '../model/limits.ts'
+
+/** `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total}`. `after` is where the last page ended: its `next`, or a letter. */
+export const deadLettersRoute =
+  (viewOf: (name: string) => View): RequestHandler<{ view: string }> =>
+  (request, response) => {
+    const view = viewOf(request.params.view)
+    const query = readQuery(request.url, ['limit', 'after'])
+    const limit = count(query, 'limit', limits.pageEntriesMax) ?? limits.pageEntries
+    const after = single(query, 'after')
+    if (after !== undefined && !/^\d+:\d+:\d+$/.test(after)) {
+      throw invalidParameter('after', 'It is no letter', 'Send back `next` as it was: generation:partition:offset.')
+    }
+    const { letters, total } = view.deadLetters().list({ limit: limit + 1, ...(after !== undefined && { after }) })
+    const items = letters.slice(0, limit)
+    const next = letters.length > limit ? (items.at(-1)?.letter ?? null) : null
+    sendJson(response, 200, { items, next, total })
+  }
+
+/**
+ * `GET /admin/views/:view/deadletters/:letter`: one of them with its bytes. `key` and `value` are there where they are text; `keyBase64` and `valueBase64`
+ * always, null for a null key or value.
+ */
+export const deadLetterRoute =
+  (viewOf: (name: string) => View): RequestHandler<{ view: string; letter: string }> =>
+  async (request, response) => {
+    const view = viewOf(request.params.view)
+    readQuery(request.url, [])
+    const { key, value, ...letter } = await view.deadLetters().show(request.params.letter)
+    sendJson(response, 200, {
+      ...letter,
+      key: textOf(key),
+      keyBase64: base64Of(key),
+      value: textOf(value),
+      valueBase64: base64Of(value),
+    })
+  }
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const base64Of = (bytes: Uint8Array | null): string | null => (bytes === null ? null : bufferOf(bytes).toString('base64'))
+
+/** Undefined, and so not in the document, where the bytes are no text. */
+const textOf = (bytes: Uint8Array | null): string | undefined => (bytes !== null && isUtf8(bytes) ? bufferOf(bytes).toString('utf8') : undefined)

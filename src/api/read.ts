@@ -1,0 +1,54 @@
+import type { Request, Response } from 'express'
+import type { Serving } from '../generations/view.ts'
+import { awaitAfter, readAfter, vouchedPlaces } from './after.ts'
+import type { ApiView } from './api-view.ts'
+import { appliedPreference, readPrefer, waitMsOf } from './prefer.ts'
+import { doubting } from './visibility.ts'
+
+/** One read of a view: everything in it comes from the generation that served when it began. */
+export interface Read {
+  readonly serving: Serving
+  /** Asks the store. @throws what the store throws */
+  ask<T>(question: (serving: Serving) => Promise<T>): Promise<T>
+  /** What `Logfold-Offset` has to say, now that the values are read; undefined where the client didn't ask with `Logfold-After`. */
+  places(): Promise<string | undefined>
+}
+
+/**
+ * Begins a read: finds what serves, and where the client sent `Logfold-After`, waits until the shards to be read have folded so far.
+ * @throws view-folding, view-stopped, invalid-offset, not-caught-up, and what the store throws
+ */
+export async function beginRead(
+  apiView: ApiView,
+  request: Request,
+  response: Response,
+  shardsOf: (serving: Serving) => readonly string[],
+): Promise<Read> {
+  const { view, visibility } = apiView
+  const serving = view.serving()
+  response.setHeader('Logfold-Generation', String(serving.generation.number))
+  response.setHeader('Cache-Control', 'no-cache')
+  const header = request.get('Logfold-After')
+  const shards = header === undefined ? [] : shardsOf(serving)
+  if (header !== undefined) {
+    const prefer = readPrefer(request.headers.prefer)
+    const targets = readAfter(header, serving.generation.partitions)
+    await awaitAfter(apiView, serving, shards, targets, waitMsOf(prefer))
+    const applied = appliedPreference(prefer)
+    if (applied !== undefined) response.setHeader('Preference-Applied', applied)
+  }
+  return {
+    serving,
+    ask: question => doubting(view, () => question(serving)),
+    places: async () => (header === undefined ? undefined : vouchedPlaces(visibility, serving, shards)),
+  }
+}
+
+/** Sets `Logfold-Offset`, after the values were read. */
+export async function setPlaces(response: Response, read: Read): Promise<void> {
+  const places = await read.places()
+  if (places !== undefined) response.setHeader('Logfold-Offset', places)
+}
+
+/** The shards that own these ids, each once. */
+export const ownersOf = ({ backend }: Serving, ids: readonly string[]): readonly string[] => [...new Set(ids.map(id => backend.owner(id)))]

@@ -1,0 +1,26 @@
+import { relative } from 'node:path'
+import type { Config } from './config/config.ts'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+const urlOf = ({ host, port }: Address): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+
+/** What a process says when it runs: what it serves, where, and three lines to try. */
+export function banner(version: string, config: Config, api: Address | undefined, admin: Address): string {
+  const names = [...config.views.keys()]
+  const data = relative(process.cwd(), config.dataDir) || '.'
+  const head = `logfold ${version}  views: ${names.join(', ')}  data: ${data}`
+  const adminLine = `  admin  ${urlOf(admin)}/admin/views`
+  if (api === undefined) return [head, adminLine, ''].join('\n')
+  const served = config.http.static === undefined ? `  api    ${urlOf(api)}/api` : `  app    ${urlOf(api)}/`
+  const entry = `${urlOf(api)}/api/${names[0] ?? 'VIEW'}/hello`
+  const tries = [
+    `  curl -X PUT ${entry} -H 'content-type: application/json' -d '{"title": "Hello"}'`,
+    `  curl ${entry}`,
+    `  curl ${urlOf(admin)}/metrics`,
+  ]
+  return [head, served, adminLine, '', 'Try', ...tries, ''].join('\n')
+}

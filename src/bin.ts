@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** Where the command begins. Imports nothing at the top, so that an old Node.js gets this far and is told what it lacks. */
+
+const MAJOR_MIN = 24
+
+if (Number(process.versions.node.split('.')[0]) < MAJOR_MIN) {
+  process.stderr.write(`error: logfold needs Node.js ${MAJOR_MIN} or later, and this is ${process.versions.node} (${process.execPath})\n`)
+  process.stderr.write('Install a later one from https://nodejs.org, or use the one of your project: npm install node@latest\n')
+  process.exitCode = 2
+} else {
+  silenceSqliteWarning()
+  const { main } = await import('./main.ts')
+  process.exitCode = await main(process.argv)
+}
+
+/** node:sqlite is as finished as this program needs it; some versions say on every start that it isn't. */
+function silenceSqliteWarning(): void {
+  const emitWarning = process.emitWarning.bind(process)
+  const isSqliteWarning = (warning: unknown, rest: readonly unknown[]): boolean =>
+    String(warning).includes('SQLite') && rest.some(part => part === 'ExperimentalWarning')
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {
+    if (!isSqliteWarning(warning, rest)) Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+}
+
+export {}

@@ -1,0 +1,114 @@
+import type { Command } from 'commander'
+import { helpText } from './help.ts'
+import { type Io, printJson, write } from './io.ts'
+import { getJson } from './json.ts'
+import { adminClient, type ClientFlags, count, withAdminFlags } from './options.ts'
+import { indented, nextStepsText, table } from './table.ts'
+
+interface DeadLetter {
+  readonly letter: string
+  readonly timestampMs: number
+  readonly reason: string
+  readonly detail: string
+  readonly id?: string
+  readonly keyBytes?: number
+  readonly valueBytes?: number
+  readonly resolvedBy?: string
+}
+
+interface DeadLetterWithBytes extends DeadLetter {
+  readonly key?: string | null
+  readonly keyBase64: string | null
+  readonly value?: string | null
+  readonly valueBase64: string | null
+}
+
+interface ListFlags extends ClientFlags {
+  readonly limit?: string
+  readonly after?: string
+}
+
+const LIMIT = 100
+const LIMIT_MAX = 1000
+
+export function addDeadLetters(program: Command, io: Io): void {
+  const command = program.command('deadletters').description('the records that could not be folded, and why')
+  withAdminFlags(
+    command
+      .command('list <view>')
+      .description('a page of them')
+      .option('-n, --limit <letters>', `at most so many (default: ${LIMIT}, at most ${LIMIT_MAX})`)
+      .option('--after <letter>', 'go on where a page ended'),
+  )
+    .addHelpText('after', helpText([['logfold deadletters list job', '']]))
+    .action((view: string, flags: ListFlags) => list(view, flags, io))
+  withAdminFlags(command.command('show <view> <letter>').description('one of them, with the bytes of its record'))
+    .addHelpText('after', helpText([['logfold deadletters show job 1:3:17', 'generation 1, partition 3, offset 17']]))
+    .action((view: string, letter: string, flags: ClientFlags) => show(view, letter, flags, io))
+}
+
+const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
+
+async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
+  const limit = count('--limit', flags.limit, 1, LIMIT_MAX) ?? LIMIT
+  const client = adminClient(flags, io)
+  const after = flags.after === undefined ? '' : `&after=${encodeURIComponent(flags.after)}`
+  const page = (await getJson(client, `${lettersPath(view)}?limit=${limit}${after}`)) as {
+    readonly items: readonly DeadLetter[]
+    readonly next: string | null
+    readonly total: number
+  }
+  const steps = listSteps(view, page.items, page.next)
+  if (flags.json === true) {
+    await printJson(io.stdout, { ...page, next_steps: steps })
+    return
+  }
+  if (page.total === 0) {
+    await write(io.stdout, `${view} has no dead letters\n`)
+    return
+  }
+  const rows = page.items.map(({ letter, timestampMs, reason, id, resolvedBy, detail }) => [
+    letter,
+    new Date(timestampMs).toISOString(),
+    id === undefined ? '-' : JSON.stringify(id),
+    resolvedBy === undefined ? 'unresolved' : `by ${resolvedBy}`,
+    reason,
+    detail,
+  ])
+  await write(io.stdout, `${table([['LETTER', 'TIME', 'ID', 'RESOLVED', 'REASON', 'DETAIL'], ...rows])}${nextStepsText(steps)}`)
+}
+
+function listSteps(view: string, letters: readonly DeadLetter[], next: string | null): readonly string[] {
+  const [first] = letters
+  const unresolved = letters.some(({ id, resolvedBy }) => id !== undefined && resolvedBy === undefined)
+  return [
+    ...(first === undefined ? [] : [`See the bytes of one: logfold deadletters show ${view} ${first.letter}`]),
+    ...(unresolved ? [`An id is resolved by writing it again: logfold put ${view} ID VALUE`] : []),
+    ...(next === null ? [] : [`Go on: logfold deadletters list ${view} --after ${next}`]),
+  ]
+}
+
+async function show(view: string, letter: string, flags: ClientFlags, io: Io): Promise<void> {
+  const client = adminClient(flags, io)
+  const document = (await getJson(client, `${lettersPath(view)}/${encodeURIComponent(letter)}`)) as DeadLetterWithBytes
+  if (flags.json === true) {
+    await printJson(io.stdout, document)
+    return
+  }
+  const facts = table([
+    ['time', new Date(document.timestampMs).toISOString()],
+    ['reason', document.reason],
+    ['detail', document.detail],
+    ['id', document.id === undefined ? '-' : JSON.stringify(document.id)],
+    ['resolved', document.resolvedBy === undefined ? 'no' : `by ${document.resolvedBy}`],
+    ['key', bytesText(document.key, document.keyBase64)],
+    ['value', bytesText(document.value, document.valueBase64)],
+  ])
+  await write(io.stdout, `${document.letter}\n${indented(facts)}`)
+}
+
+/** Text as a JSON string, so that nothing in it moves the terminal; what is no text in base64. */
+function bytesText(text: string | null | undefined, base64: string | null): string {
+  if (base64 === null) return 'null'
+  return typeof text === 'string' ? JSON.stringify(text) : `base64 ${base64}`
+}

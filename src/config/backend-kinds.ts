@@ -1,0 +1,12 @@
+import type { BackendModule } from '../model/view-backend.ts'
+
+/** The kinds of backends there are; given by whoever knows them. */
+export interface BackendKinds {
+  /** Kinds that need no module of one's own. */
+  readonly builtInKinds: readonly string[]
+  /** @throws config-invalid where there is no such kind, or the module at that path, relative to `baseDir`, is none. */
+  loadBackend(kind: string, baseDir: string): Promise<BackendModule<unknown>>
+}
+
+/** Part of the contract, but not of this version. */
+export const laterKinds: readonly string[] = ['redis', 'postgres']

@@ -1,0 +1,79 @@
+import type { PartitionerName } from '../model/partitioner.ts'
+import type { SchemaCheck } from '../model/value.ts'
+import type { BackendModule, ViewFormat } from '../model/view-backend.ts'
+
+export type Scope = 'read' | 'write'
+
+export interface Token {
+  /** SHA-256 of the token, 64 lower-case hexadecimal digits. */
+  readonly sha256: string
+  readonly scopes: readonly Scope[]
+}
+
+/** A store: its module, and its section as the module's own schema made it. */
+export interface BackendConfig {
+  readonly name: string
+  readonly kind: string
+  readonly module: BackendModule<unknown>
+  readonly config: unknown
+}
+
+/** A view's definition but for the names of its shards, which its backend knows once it is connected. */
+export interface ViewConfig {
+  readonly view: string
+  readonly topic: string
+  readonly partitions: number
+  readonly replication: number
+  readonly create: boolean
+  readonly backend: string
+  readonly partitioner: PartitionerName
+  readonly writable: boolean
+  readonly format: ViewFormat
+  readonly ordered: boolean
+  /** The document. Undefined: any value of the format. */
+  readonly jsonSchema: unknown
+  /** The document, compiled. */
+  readonly schema: SchemaCheck | undefined
+}
+
+export interface HttpConfig {
+  readonly host: string
+  readonly port: number
+  /** Absolute; undefined: nothing is served at `/`. */
+  readonly static: string | undefined
+  readonly cors: readonly string[]
+  readonly bodyBytesMax: number
+  readonly anonymous: readonly Scope[]
+  /** By a name that only people read. */
+  readonly tokens: Readonly<Record<string, Token>>
+}
+
+export interface AdminConfig {
+  readonly host: string
+  readonly port: number
+  /** By a name that only people read. */
+  readonly tokens: Readonly<Record<string, Token>>
+}
+
+/** A config in which everything is checked, every default is filled in and every path is absolute. */
+export interface Config {
+  /** The file it came from, absolute. */
+  readonly file: string
+  /** Whether that is the one logfold brings along. */
+  readonly builtIn: boolean
+  readonly dataDir: string
+  readonly namespace: string
+  readonly log: { readonly kind: 'embedded'; readonly path: string }
+  readonly backends: ReadonlyMap<string, BackendConfig>
+  readonly views: ReadonlyMap<string, ViewConfig>
+  readonly http: HttpConfig
+  readonly admin: AdminConfig
+  readonly logging: {
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+    readonly format: 'auto' | 'json' | 'pretty'
+  }
+  /** What is no fault, and an operator should know all the same. */
+  readonly notes: readonly string[]
+  /** The whole, for showing: secrets are masked. */
+  readonly printable: unknown
+}

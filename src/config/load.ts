@@ -1,0 +1,136 @@
+import { resolve } from 'node:path'
+import type { BackendKinds } from './backend-kinds.ts'
+import { readBackends } from './backends.ts'
+import type { BackendConfig, Config, HttpConfig, Token, ViewConfig } from './config.ts'
+import { Faults } from './faults.ts'
+import { refuseLater } from './later.ts'
+import { checkListeners } from './listeners.ts'
+import { isLoopback } from './loopback.ts'
+import { applyOverrides } from './overrides.ts'
+import { printableOf } from './printable.ts'
+import { configSchema, type ParsedConfig, type ParsedView } from './schema.ts'
+import { toJsonSchema } from './schema-nodes.ts'
+import { readSource, type Source, type SourceOptions } from './source.ts'
+import { Tree } from './tree.ts'
+import { validate } from './validate.ts'
+import { checkViews, type ViewSchema } from './views.ts'
+import { readYaml } from './yaml.ts'
+
+export interface ConfigOptions extends SourceOptions {
+  /** `--set KEY=VALUE`, in order; they beat the file. */
+  readonly set?: readonly string[] | undefined
+  /** `--data-dir`, relative to the working directory; beats the file. */
+  readonly dataDir?: string | undefined
+}
+
+/**
+ * Reads, completes and checks the config.
+ * @throws config-invalid with every fault there is: `pointer` is `file:line:column key`, or the flag and the key.
+ */
+export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): Promise<Config> {
+  const source = readSource(options)
+  const faults = new Faults()
+  const tree = readTree(source, options, faults)
+  refuseLater(tree, faults)
+  const result = await validate(configSchema, { tree, base: [], schema: toJsonSchema(configSchema) }, faults)
+  const backends = await readBackends(tree, kinds, source.baseDir, faults)
+  const schemas = checkViews(tree, source.baseDir, faults)
+  const notes = checkListeners(tree, source.baseDir, faults)
+  faults.throwIfAny()
+  if (result === undefined) throw new Error('A config that is refused has faults')
+  return complete(result.value, { source, tree, options, backends, schemas, notes })
+}
+
+/** The file with the flags put over it. @throws config-invalid where it is no YAML, as the rest couldn't be told then */
+export function readTree(source: Source, options: ConfigOptions, faults: Faults): Tree {
+  const { origin, baseDir, text } = source
+  const surroundings = { env: options.env, baseDir }
+  const tree = new Tree({ origin, line: 1, column: 1 })
+  const placeAt = (line: number, column: number) => ({ origin, line, column })
+  const value = readYaml(text, { tree, path: [], placeAt, surroundings, faults })
+  if (value === undefined) faults.throwIfAny()
+  tree.value = value ?? {}
+  applyOverrides(tree, options.set ?? [], surroundings, faults)
+  return tree
+}
+
+interface Parts {
+  readonly source: Source
+  readonly tree: Tree
+  readonly options: ConfigOptions
+  readonly backends: ReadonlyMap<string, BackendConfig>
+  readonly schemas: ReadonlyMap<string, ViewSchema>
+  readonly notes: readonly string[]
+}
+
+function complete(parsed: ParsedConfig, parts: Parts): Config {
+  const { source, tree, backends, schemas } = parts
+  const dataDir = dataDirOf(parsed, parts)
+  const http = completeHttp(parsed.http, source.baseDir)
+  const log = { kind: parsed.log.kind, path: resolve(dataDir, parsed.log.path) }
+  const views = new Map(Object.entries(parsed.views).map(([name, view]) => [name, completeView(name, view, schemas.get(name))]))
+  const resolved: ParsedConfig = {
+    ...parsed,
+    dataDir,
+    log: { ...parsed.log, path: log.path },
+    views: Object.fromEntries(Object.entries(parsed.views).map(([name, view]) => [name, resolvedView(view, views.get(name), source.baseDir)])),
+    http: { ...parsed.http, anonymous: [...http.anonymous], ...(http.static === undefined ? {} : { static: http.static }) },
+  }
+  const schemaNotes = [...schemas].flatMap(([view, schema]) => schema.notes.map(note => `The JSON Schema of ${view}: ${note}`))
+  return {
+    file: source.file,
+    builtIn: source.builtIn,
+    dataDir,
+    namespace: parsed.log.namespace,
+    log,
+    backends,
+    views,
+    http,
+    admin: { ...parsed.admin, tokens: tokensOf(parsed.admin.tokens) },
+    logging: parsed.logging,
+    notes: [...parts.notes, ...schemaNotes],
+    printable: printableOf(resolved, backends, tree),
+  }
+}
+
+/** As every path, one that is written in the file is relative to it; the flag and the default belong to the working directory. */
+function dataDirOf({ dataDir }: ParsedConfig, { source, tree, options }: Parts): string {
+  if (options.dataDir !== undefined) return resolve(options.cwd, options.dataDir)
+  return resolve(tree.get(['dataDir']) === undefined ? options.cwd : source.baseDir, dataDir)
+}
+
+function completeView(name: string, view: ParsedView, schema: ViewSchema | undefined): ViewConfig {
+  return {
+    view: name,
+    topic: view.topic ?? name,
+    partitions: view.partitions,
+    replication: view.replication,
+    create: view.create,
+    backend: view.backend,
+    partitioner: view.partitioner,
+    writable: view.writable ?? view.partitioner !== 'any',
+    format: view.format,
+    ordered: view.ordered,
+    jsonSchema: schema?.document,
+    schema: schema?.check,
+  }
+}
+
+function resolvedView(written: ParsedView, view: ViewConfig | undefined, baseDir: string): ParsedView {
+  if (view === undefined) return written
+  const { topic, writable } = view
+  const jsonSchema = written.jsonSchema === undefined ? {} : { jsonSchema: resolve(baseDir, written.jsonSchema) }
+  return { ...written, topic, writable, ...jsonSchema }
+}
+
+function completeHttp(http: ParsedConfig['http'], baseDir: string): HttpConfig {
+  return {
+    ...http,
+    static: http.static === undefined ? undefined : resolve(baseDir, http.static),
+    anonymous: http.anonymous ?? (isLoopback(http.host) ? ['read', 'write'] : []),
+    tokens: tokensOf(http.tokens),
+  }
+}
+
+const tokensOf = (tokens: ParsedConfig['http']['tokens']): Readonly<Record<string, Token>> =>
+  Object.fromEntries(Object.entries(tokens).map(([name, { sha256, scopes }]) => [name, { sha256: sha256.toLowerCase(), scopes }]))

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import type { ConfigSchema } from '../model/view-backend.ts'
+import type { Path } from './place.ts'
+
+/** The part of a JSON Schema that this folder looks at. */
+export interface JsonSchemaNode {
+  [keyword: string]: unknown
+  type?: unknown
+  description?: string
+  properties?: Record<string, JsonSchemaNode>
+  additionalProperties?: boolean | JsonSchemaNode
+  items?: JsonSchemaNode
+  anyOf?: JsonSchemaNode[]
+  oneOf?: JsonSchemaNode[]
+}
+
+/** JSON Schema, draft 7, of what a user writes. */
+export const toJsonSchema = (schema: z.ZodType): JsonSchemaNode =>
+  z.toJSONSchema(schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' }) as JsonSchemaNode
+
+/** The same for a backend's own schema, where it is one of zod's; undefined where it can't be told. */
+export function toJsonSchemaIfZod(schema: ConfigSchema<unknown>): JsonSchemaNode | undefined {
+  if (schema['~standard'].vendor !== 'zod' || !(schema instanceof z.ZodType)) return undefined
+  return toJsonSchema(schema)
+}
+
+/** What the schema says of the value at the path. */
+export function nodeAt(schema: JsonSchemaNode | undefined, path: Path): JsonSchemaNode | undefined {
+  let nodes = schema === undefined ? [] : alternatives(schema)
+  for (const part of path) nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(alternatives)
+  return nodes[0]
+}
+
+/** The keys that the map at the path may have. */
+export function knownKeys(schema: JsonSchemaNode | undefined, path: Path): readonly string[] {
+  let nodes = schema === undefined ? [] : alternatives(schema)
+  for (const part of path) nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(alternatives)
+  return [...new Set(nodes.flatMap(node => Object.keys(node.properties ?? {})))]
+}
+
+const alternatives = (node: JsonSchemaNode): JsonSchemaNode[] => [node, ...[...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(alternatives)]
+
+function childrenOf(node: JsonSchemaNode, part: string | number): JsonSchemaNode[] {
+  if (typeof part === 'number') return node.items === undefined ? [] : [node.items]
+  const { properties, additionalProperties } = node
+  if (properties !== undefined && Object.hasOwn(properties, part)) return [properties[part] ?? {}]
+  return typeof additionalProperties === 'object' ? [additionalProperties] : []
+}

@@ -1,0 +1,62 @@
+import type { ClosableDeadLetters, LiveView } from './generations/live-view.ts'
+import type { Metrics } from './metrics/metrics.ts'
+import type { ViewBackend } from './model/view-backend.ts'
+
+const DELAY_MS = 15_000
+
+export interface Gauged<Letters extends ClosableDeadLetters> {
+  readonly metrics: Metrics
+  readonly backends: ReadonlyMap<string, ViewBackend>
+  readonly views: ReadonlyMap<string, LiveView<Letters>>
+}
+
+/** Sets the gauges that need a look at the stores, now and every 15 s. Returns what ends it, and settles when no look is under way. */
+export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
+  let looking = look(gauged)
+  const timer = setInterval(() => {
+    looking = looking.then(() => look(gauged))
+  }, DELAY_MS)
+  return () => {
+    clearInterval(timer)
+    return looking
+  }
+}
+
+async function look<Letters extends ClosableDeadLetters>({ metrics, backends, views }: Gauged<Letters>): Promise<void> {
+  for (const view of views.values()) metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
+  for (const [name, backend] of backends) {
+    const living = [...views.values()].filter(view => view.definition.backend === name)
+    for (const shard of backend.shards) {
+      const down = await backend.ping(shard).catch(error => error)
+      metrics.shardUp.set({ backend: name, shard }, down === undefined ? 1 : 0)
+      const entries = await Promise.all(living.map(view => entriesOf(view, backend, shard)))
+      if (entries.includes(undefined)) metrics.shardEntries.remove({ backend: name, shard })
+      else
+        metrics.shardEntries.set(
+          { backend: name, shard },
+          entries.reduce((sum: number, count) => sum + (count ?? 0), 0),
+        )
+    }
+  }
+}
+
+/** Undefined while it isn't known. */
+async function entriesOf<Letters extends ClosableDeadLetters>(
+  view: LiveView<Letters>,
+  backend: ViewBackend,
+  shard: string,
+): Promise<number | undefined> {
+  try {
+    return (await backend.admin(view.source().generation).stats(shard)).entries
+  } catch {
+    return undefined
+  }
+}
+
+function servingNumber<Letters extends ClosableDeadLetters>(view: LiveView<Letters>): number {
+  try {
+    return view.serving().generation.number
+  } catch {
+    return 0
+  }
+}

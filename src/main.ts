@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { builtInKinds, loadBackend } from '../backends/index.ts'
+import { createAdmin } from './admin/server.ts'
+import type { StatusDocument, StatusProvider } from './admin/status.ts'
+import { createApi } from './api/server.ts'
+import { banner } from './banner.ts'
+import type { CheckResult, Role } from './cli/commands.ts'
+import { runCli } from './cli/program.ts'
+import type { Config } from './config/config.ts'
+import { packageRoot } from './config/package-root.ts'
+import { watchGauges } from './gauges.ts'
+import { LiveView } from './generations/live-view.ts'
+import { openEmbeddedLog } from './log/embedded/log.ts'
+import { createLogger } from './logging.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
+import type { Log } from './model/log.ts'
+import type { Logger } from './model/logger.ts'
+import type { ViewBackend } from './model/view-backend.ts'
+import { DeadLetters } from './pipeline/dead-letters.ts'
+import { ViewPipeline } from './pipeline/view-pipeline.ts'
+import { viewStatus } from './status.ts'
+
+const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }
+
+/** @returns the exit code */
+export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check, builtInKinds, loadBackend })
+
+interface FoldedView {
+  readonly view: LiveView<DeadLetters>
+  readonly backend: ViewBackend
+  pipeline: ViewPipeline | undefined
+}
+
+interface Parts {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly backends: ReadonlyMap<string, ViewBackend>
+  readonly folded: ReadonlyMap<string, FoldedView>
+}
+
+/** Runs until SIGTERM or SIGINT. @throws what ends it otherwise */
+async function start(config: Config, { role }: { readonly role: Role }): Promise<void> {
+  const logger = createLogger(config.logging)
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => undefined)
+  const parts = await open(config, logger)
+  const running: (() => Promise<void>)[] = []
+  try {
+    const views = new Map([...parts.folded].map(([name, { view }]) => [name, view]))
+    const admin = createAdmin({ ...config.admin, views, status: statusOf(parts), logger, metrics: parts.metrics })
+    const adminAddress = await admin.listen()
+    running.push(() => admin.close())
+    const api = role === 'worker' ? undefined : createApi({ http: config.http, views, logger, metrics: parts.metrics })
+    const apiAddress = await api?.listen()
+    if (api !== undefined) running.unshift(() => api.close())
+    running.push(watchGauges({ metrics: parts.metrics, backends: parts.backends, views }))
+    if (role !== 'api') for (const folded of parts.folded.values()) fold(parts, folded).catch(failed.reject)
+    process.stdout.write(banner(version, config, apiAddress, adminAddress))
+    await Promise.race([failed.promise, signal(logger)])
+  } finally {
+    await Promise.all(running.map(end => end()))
+    await close(parts)
+  }
+}
+
+async function open(config: Config, logger: Logger): Promise<Parts> {
+  await mkdir(config.dataDir, { recursive: true })
+  const log = await openEmbeddedLog({ path: config.log.path, logger: logger.child({ log: config.log.kind }) })
+  const backends = await connect(config, logger)
+  const folded = new Map<string, FoldedView>()
+  for (const [name, { schema, ...described }] of config.views) {
+    const backend = backends.get(described.backend)
+    if (backend === undefined) throw new LogfoldError('internal', `View ${name} has no backend`)
+    const view = new LiveView({
+      definition: { ...described, shards: backend.shards },
+      schema,
+      namespace: config.namespace,
+      log,
+      backend,
+      openDeadLetters: (at, topic) => new DeadLetters(at, topic, logger.child({ view: name })),
+      logger: logger.child({ view: name }),
+    })
+    folded.set(name, { view, backend, pipeline: undefined })
+  }
+  return { config, logger, metrics: new Metrics(version), log, backends, folded }
+}
+
+/** The backends that a view lives in; others may stand in the config for later. */
+async function connect(config: Config, logger: Logger): Promise<Map<string, ViewBackend>> {
+  const used = new Set([...config.views.values()].map(view => view.backend))
+  const backends = new Map<string, ViewBackend>()
+  for (const { name, module, config: section } of config.backends.values()) {
+    if (used.has(name)) backends.set(name, await module.connect(section, { name, dataDir: config.dataDir, logger: logger.child({ backend: name }) }))
+  }
+  return backends
+}
+
+/** Folds a view from when its topic is known. @throws what keeps this process from ever folding it */
+async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<void> {
+  const { view, backend } = folded
+  const connected = await view.connected().catch(error => {
+    if (isLogfoldError(error, 'closed')) return undefined
+    throw error
+  })
+  if (connected === undefined) return
+  const failed = Promise.withResolvers<never>()
+  folded.pipeline = new ViewPipeline({
+    ...connected,
+    backend,
+    rules: { format: view.definition.format, schema: view.schema },
+    metrics,
+    logger: logger.child({ view: view.name }),
+    applied: (shard, partition, vouched) => view.applied({ shard, partition, vouched }),
+    stopped: error => view.stop(error),
+    failed: failed.reject,
+  })
+  await folded.pipeline.start()
+  await failed.promise
+}
+
+async function close({ log, backends, folded }: Parts): Promise<void> {
+  for (const { view, pipeline } of folded.values()) {
+    await pipeline?.stop()
+    await view.close()
+  }
+  await Promise.all([...backends.values()].map(backend => backend.close()))
+  await log.close()
+}
+
+/** Settles at the first SIGTERM or SIGINT; a second one ends the process at once, as Node does by itself. */
+async function signal(logger: Logger): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  process.once('SIGTERM', resolve).once('SIGINT', resolve)
+  logger.info('Ending', { signal: await promise })
+}
+
+function statusOf({ folded }: Parts): StatusProvider {
+  const view = async (name: string): Promise<StatusDocument> => {
+    const found = folded.get(name)
+    if (found === undefined) throw new LogfoldError('no-such-view', `There is no view ${name}`)
+    return { ...(await viewStatus(found.view, found.backend, found.pipeline)) }
+  }
+  return {
+    view,
+    views: () => Promise.all([...folded.keys()].map(view)),
+    readiness: async () =>
+      [...folded].flatMap(([name, { view: live, pipeline }]) => {
+        const serves = live.readiness()
+        const folds = pipeline?.unready()
+        const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? 'yes' }]
+        return pipeline === undefined ? checks : [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
+      }),
+  }
+}
+
+/** Whether the log and each backend can be opened. Makes the files that `start` would make. */
+async function check(config: Config): Promise<readonly CheckResult[]> {
+  const logger = createLogger({ level: 'silent', format: 'json' })
+  const results = [
+    await attempt('log', async () => {
+      const log = await openEmbeddedLog({ path: config.log.path, logger })
+      await log.close()
+      return config.log.path
+    }),
+  ]
+  for (const { name, module, config: section } of config.backends.values()) {
+    const backend = await module.connect(section, { name, dataDir: config.dataDir, logger })
+    for (const shard of backend.shards) {
+      results.push(
+        await attempt(`backend ${name}/${shard}`, async () => {
+          const down = await backend.ping(shard)
+          if (down !== undefined) throw down
+          return 'answers'
+        }),
+      )
+    }
+    await backend.close()
+  }
+  return results
+}
+
+async function attempt(name: string, work: () => Promise<string>): Promise<CheckResult> {
+  try {
+    return { name, ok: true, detail: await work() }
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error), ...(isLogfoldError(error) ? { remedy: error.remedy, code: error.code } : {}) }
+  }
+}

@@ -1,0 +1,48 @@
+import type { BackendModule } from '../../src/model/view-backend.ts'
+import { admin } from './backend/admin.ts'
+import { applying } from './backend/applying.ts'
+import { durability } from './backend/durability.ts'
+import { edges } from './backend/edges.ts'
+import { faults } from './backend/faults.ts'
+import { listing } from './backend/listing.ts'
+import { reading } from './backend/reading.ts'
+import { separation } from './backend/separation.ts'
+import { states } from './backend/states.ts'
+import type { Store } from './backend/store.ts'
+
+/**
+ * The contract of a view backend as tests; published as `logfold/backend-suite`. For a backend of one's own:
+ *
+ *     import { describe, it } from 'node:test'
+ *     backendSuite({ describe, it }, { module: myBackend, config: () => ({ url: process.env.MY_STORE_URL }) })
+ */
+
+/** The runner's functions: those of node:test, vitest and jest fit. */
+export interface TestRunner {
+  describe(name: string, body: () => void): unknown
+  it(name: string, body: () => Promise<void>): unknown
+}
+
+export interface SuiteOptions {
+  readonly module: BackendModule<unknown>
+  /**
+   * A config as it would stand in the config file, without `kind`. Called once a case, and each answer must lead to an empty store: another key prefix, schema or
+   * server. Files in the data directory need nothing; each case has a directory of its own.
+   */
+  config(): unknown
+  /** After each case, when the backend is closed: clears what `config` led to. */
+  cleanUp?(store: Store): unknown
+  /** Takes away everything a shard holds, as a flush or an empty server in its place does. Without it, the cases of a lost shard are left out. */
+  lose?(store: Store, shard: string): unknown
+  /** Keeps a shard from answering, until the returned function is called. Without it, the cases of a shard that is away are left out. */
+  cutOff?(store: Store, shard: string): (() => unknown) | Promise<() => unknown>
+}
+
+export type { Store } from './backend/store.ts'
+
+/** Defines the cases. Which of them is decided by the module's traits and by the options, never by its kind. */
+export function backendSuite(runner: TestRunner, options: SuiteOptions): void {
+  runner.describe(`the contract of a view backend: ${options.module.kind}`, () => {
+    for (const section of [states, applying, reading, listing, edges, separation, admin, durability, faults]) section(runner, options)
+  })
+}

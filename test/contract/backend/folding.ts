@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { limits } from '../../../src/model/limits.ts'
+import type { Slice } from '../../../src/model/record.ts'
+import type { Batch, Checkpoint, Generation, ViewOp } from '../../../src/model/view-backend.ts'
+import type { Store } from './store.ts'
+
+export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
+export const textOf = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString()
+
+/** A slice in the middle of a larger buffer, as fetched records are. */
+export function sliceOf(value: string | Uint8Array): Slice {
+  const bytes = typeof value === 'string' ? bytesOf(value) : value
+  const buffer = new Uint8Array(bytes.length + 5).fill(0x21)
+  buffer.set(bytes, 2)
+  return { buffer, start: 2, end: 2 + bytes.length }
+}
+
+export const set = (id: string, value: string | Uint8Array, offset = 0): ViewOp => ({
+  kind: 'set',
+  id,
+  value: sliceOf(value),
+  offset,
+  timestampMs: 1_700_000_000_000 + offset,
+})
+
+export const del = (id: string, offset = 0): ViewOp => ({ kind: 'del', id, offset })
+
+/** A checkpoint that vouches for all below it. */
+export const at = (position: number): Checkpoint => ({ position, vouched: position, leaderEpoch: 4, atEndMs: 1_700_000_000_123 })
+
+export const checkpointZero: Checkpoint = { position: 0, vouched: 0, leaderEpoch: -1, atEndMs: 0 }
+
+export const batch = (partition: number, from: number, to: number, ops: readonly ViewOp[] = []): Batch => ({
+  partition,
+  from,
+  checkpoint: at(to),
+  ops,
+})
+
+/** Opens a generation on every shard. */
+export async function openAll(store: Store, generation: Generation): Promise<void> {
+  const admin = store.backend.admin(generation)
+  for (const shard of store.shards) assert.equal(await admin.open(shard), 'opened')
+}
+
+export async function fillAll(store: Store, generation: Generation): Promise<void> {
+  const admin = store.backend.admin(generation)
+  for (const shard of store.shards) await admin.markFilled(shard)
+}
+
+/** Gives every shard a stretch of one partition: the ops it owns, or none. Each must take it. */
+export async function fold(store: Store, generation: Generation, given: Batch): Promise<void> {
+  const writer = store.backend.writer(generation)
+  for (const shard of store.shards) {
+    const ops = given.ops.filter(op => store.backend.owner(op.id) === shard)
+    assert.deepEqual(await writer.apply(shard, { ...given, ops }), { kind: 'applied' })
+  }
+}
+
+export type Entries = Readonly<Record<string, string>> | readonly (readonly [string, string | Uint8Array])[]
+
+/** Opens a generation, folds these entries from partition 0, and marks it filled. */
+export async function openWith(store: Store, generation: Generation, entries: Entries): Promise<void> {
+  const pairs = isPairs(entries) ? entries : Object.entries(entries)
+  const ops = pairs.map(([id, value], offset) => set(id, value, offset))
+  await openAll(store, generation)
+  await fold(store, generation, batch(0, 0, ops.length, ops))
+  await fillAll(store, generation)
+}
+
+const isPairs = (entries: Entries): entries is readonly (readonly [string, string | Uint8Array])[] => Array.isArray(entries)
+
+/** All entries, page by page, as text, in the order they came. */
+export async function listAll(
+  store: Store,
+  generation: Generation,
+  options: { readonly limit?: number; readonly prefix?: string } = {},
+): Promise<readonly (readonly [string, string])[]> {
+  const reader = store.backend.reader(generation)
+  const { limit = 100, prefix } = options
+  const all: [string, string][] = []
+  let cursor: string | undefined
+  do {
+    const page = await reader.list({ limit, ...(cursor === undefined ? {} : { cursor }), ...(prefix === undefined ? {} : { prefix }) })
+    assert.ok(page.entries.length <= limit, `a page of ${page.entries.length} entries, although ${limit} were asked for`)
+    for (const { id, value } of page.entries) all.push([id, textOf(value) ?? ''])
+    assert.notEqual(page.cursor, cursor ?? '', 'the cursor must move')
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return all
+}
+
+/** The same, as a map: for what is there, not for its order. Fails on an id that comes twice in an ordered generation. */
+export async function contentsOf(store: Store, generation: Generation): Promise<ReadonlyMap<string, string>> {
+  const all = await listAll(store, generation, { limit: limits.pageEntriesMax })
+  const contents = new Map(all)
+  if (generation.ordered) assert.equal(contents.size, all.length, 'an id came twice')
+  return contents
+}
+
+export const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
+/** That an operation throws an error with this code, in words a test report shows. */
+export async function assertThrows(code: string, what: string, operation: () => Promise<unknown>): Promise<void> {
+  let outcome: unknown
+  try {
+    outcome = await operation()
+  } catch (error) {
+    const found: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    assert.equal(found, code, `${what} must throw ${code}, and threw ${String(error)}`)
+    return
+  }
+  assert.fail(`${what} must throw ${code}, and answered ${JSON.stringify(outcome)}`)
+}

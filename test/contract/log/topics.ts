@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import { append, appended, hasCode, makeTopic, readAll, set, withLog } from './support.ts'
+
+export function topics({ describe, it }: TestRunner, options: LogSuiteOptions): void {
+  describe('topics', () => {
+    it(
+      'a topic that is not there is missing, unless it may be made',
+      withLog(options, async ({ log }) => {
+        await assert.rejects(makeTopic(log, { create: false }), hasCode('topic-missing'))
+      }),
+    )
+
+    it(
+      'a topic is made once, and keeps its id',
+      withLog(options, async ({ log }) => {
+        const made = await makeTopic(log, { partitions: 3 })
+        const again = await makeTopic(log, { name: made.name, partitions: 3, create: false })
+        assert.deepEqual(
+          { name: again.name, id: again.id, partitions: again.partitions, recordBytesMax: again.recordBytesMax },
+          { name: made.name, id: made.id, partitions: 3, recordBytesMax: made.recordBytesMax },
+        )
+        assert.notEqual((await makeTopic(log)).id, made.id)
+      }),
+    )
+
+    it(
+      'two who make the same topic at once get the same one',
+      withLog(options, async ({ log, open }) => {
+        const other = await open()
+        const { name } = await makeTopic(log, { partitions: 2 })
+        const racing = await Promise.all([log, other].map(each => makeTopic(each, { name: `${name}-raced`, partitions: 2 })))
+        assert.equal(racing[0]?.id, racing[1]?.id)
+      }),
+    )
+
+    it(
+      'a topic with another number of partitions is a mismatch',
+      withLog(options, async ({ log }) => {
+        const { name } = await makeTopic(log, { partitions: 2 })
+        await assert.rejects(makeTopic(log, { name, partitions: 3 }), hasCode('topic-mismatch'))
+      }),
+    )
+
+    it(
+      'topics are apart',
+      withLog(options, async ({ log }) => {
+        const [a, b] = [await makeTopic(log, { partitions: 2 }), await makeTopic(log, { partitions: 2 })]
+        await appended(log, a, [set('k', 'a', 1)])
+        await appended(log, b, [set('k', 'b', 1), set('k', 'b2', 1)])
+        assert.deepEqual(await readAll(log, a, 1), [{ offset: 0, key: 'k', value: 'a' }])
+        assert.deepEqual(await log.endOffsets(a), [0, 1])
+        assert.deepEqual(await log.endOffsets(b), [0, 2])
+      }),
+    )
+
+    it(
+      'a record longer than the topic takes is refused, and only that',
+      withLog(options, async ({ log }) => {
+        const topic = await makeTopic(log)
+        const tooLong = set('long', 'x'.repeat(topic.recordBytesMax))
+        const outcomes = await append(log, topic, [set('a', '1'), tooLong, set('b', '2')])
+        assert.deepEqual(
+          outcomes.map(({ kind }) => kind),
+          ['appended', 'refused', 'appended'],
+        )
+        const keys = (await readAll(log, topic)).map(({ key }) => key)
+        assert.deepEqual(keys, ['a', 'b'])
+      }),
+    )
+
+    it(
+      'a topic made for longer records takes them',
+      withLog(options, async ({ log }) => {
+        const topic = await makeTopic(log, { recordBytesMax: 3_000_000 })
+        const value = 'x'.repeat(2_500_000)
+        assert.deepEqual(await appended(log, topic, [set('long', value), set('longer', value)]), [0, 1])
+        assert.deepEqual(await readAll(log, topic), [
+          { offset: 0, key: 'long', value },
+          { offset: 1, key: 'longer', value },
+        ])
+      }),
+    )
+  })
+}

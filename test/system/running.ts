@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { vi } from 'vitest'
+
+/** The command as it stands in a clone. */
+export const LOGFOLD = [join(import.meta.dirname, '../../src/bin.ts')]
+
+export interface Running {
+  readonly url: string
+  readonly adminUrl: string
+  readonly pid: number
+  /** Settles once the process is gone. */
+  end(signal: NodeJS.Signals): Promise<void>
+}
+
+export interface StartOptions {
+  readonly dataDir: string
+  readonly args?: readonly string[]
+  /** What runs as `logfold`, when it isn't the clone's source. */
+  readonly command?: readonly string[]
+  readonly cwd?: string
+}
+
+/** A folder of the test's own, and the function that removes it. */
+export function temporaryFolder(): { readonly path: string; readonly remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'logfold-system-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** Starts logfold on free ports, as a process of its own, and settles once it is ready. What it says on stderr is in the failure, if it ends before. */
+export async function startLogfold(options: StartOptions): Promise<Running> {
+  const { dataDir, args = [], command = LOGFOLD, cwd = process.cwd() } = options
+  const flags = ['start', '--data-dir', dataDir, '--set', 'http.port=0', '--set', 'admin.port=0', ...args]
+  const child = spawn(process.execPath, [...command, ...flags], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (chunk: Buffer) => {
+    said.out += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    said.err = (said.err + chunk.toString()).slice(-20_000)
+  })
+  const gone = once(child, 'exit')
+  const address = (name: string): string | undefined => new RegExp(`^ +${name} +(http://[^/\\s]+)`, 'm').exec(said.out)?.[1]
+  await vi.waitFor(
+    async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`logfold ended: ${said.err}`)
+      const response = await fetch(`${address('admin')}/readyz?verbose`)
+      if (!response.ok) throw new Error(`not ready: ${await response.text()} ${said.err}`)
+    },
+    { timeout: 60_000, interval: 20 },
+  )
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await gone
+  }
+  return { url: address('(?:app|api)') ?? '', adminUrl: address('admin') ?? '', pid: pidOf(child), end }
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error('The process did not start')
+  return child.pid
+}
+
+export interface Ran {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a logfold command to its end. */
+export async function runLogfold(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const child = spawn(process.execPath, [...LOGFOLD, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  await once(child, 'close')
+  return { exitCode: child.exitCode ?? -1, stdout, stderr }
+}
+
+/** Every entry of a view as REST lists it: the line's text, so that not a byte is lost in between. */
+export async function entriesOf(url: string, view: string): Promise<Map<string, string>> {
+  const response = await fetch(`${url}/api/${view}`, { headers: { accept: 'application/x-ndjson' } })
+  if (!response.ok || response.body === null) throw new Error(`GET /api/${view}: ${response.status} ${await response.text()}`)
+  const entries = new Map<string, string>()
+  for (const line of (await response.text()).split('\n')) {
+    if (line === '') continue
+    const { id, value } = JSON.parse(line) as { id: string; value: unknown }
+    entries.set(id, JSON.stringify(value))
+  }
+  return entries
+}

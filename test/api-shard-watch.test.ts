@@ -1,7 +1,11 @@
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ShardWatch } from '../src/api/shard-watch.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import type { Offset } from '../src/model/record.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 describe('those who wait for a shard', () => {
   const scripted = (): { watch: ShardWatch; asked: () => number; answer: (vouched: readonly Offset[] | LogfoldError) => Promise<void> } => {
@@ -54,13 +58,43 @@ describe('those who wait for a shard', () => {
     const wait = watch.wait([{ partition: 0, offset: 0 }], 20_000, 'slow')
     watch.hint()
     await answer([0])
-    watch.hint()
     await answer([0])
+    await new Promise(resolve => setImmediate(resolve))
+    expect(asked()).toBe(2)
     watch.hint()
     await answer([1])
     expect(await wait).toBe(true)
     expect(asked()).toBe(3)
-    vi.useRealTimers()
+  })
+
+  it('ask more and more seldom, and soon again once somebody new waits', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const { watch, asked, answer } = scripted()
+    const targets = [{ partition: 0, offset: 0 }]
+    const waits = [watch.wait(targets, 60_000, 'slow')]
+    const pauses: number[] = []
+    const pauseAfterAnswer = async (): Promise<void> => {
+      const before = asked()
+      await answer([0])
+      await new Promise(resolve => setImmediate(resolve))
+      let pauseMs = 0
+      for (; asked() === before; pauseMs++) await vi.advanceTimersByTimeAsync(1)
+      pauses.push(pauseMs)
+    }
+    for (let pause = 0; pause < 11; pause++) await pauseAfterAnswer()
+    expect(pauses).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000])
+    await answer([0])
+    await vi.advanceTimersByTimeAsync(1)
+    waits.push(watch.wait(targets, 60_000, 'fast'))
+    pauses.length = 0
+    for (let waitedMs = 0, before = asked(); asked() === before; waitedMs++) {
+      expect(waitedMs).toBeLessThan(3)
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    for (let pause = 0; pause < 7; pause++) await pauseAfterAnswer()
+    expect(pauses).toEqual([2, 4, 8, 16, 32, 50, 50])
+    await answer([1])
+    expect(await Promise.all(waits)).toEqual([true, true])
   })
 
   it('learn that the shard failed, and the next one asks anew', async () => {

@@ -70,6 +70,14 @@ describe('a write', () => {
     }
   })
 
+  it('that the topic has no room for is refused, its id counted', async () => {
+    const { source } = world.view
+    world.view.source = () => ({ ...source(), topic: { ...source().topic, recordBytesMax: 10 } })
+    expect((await put('four', '123456')).status).toBe(200)
+    const answer = await put('fives', '123456')
+    expect([answer.status, problem(answer.body).detail]).toEqual([413, 'Id and value have 11 bytes; topic job takes 10'])
+  })
+
   it('of unknown outcome says so', async () => {
     world.log.script.push({ kind: 'unknown', cause: new Error('no answer') })
     const answer = await put('one', '1')

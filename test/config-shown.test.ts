@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Ajv } from 'ajv'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { builtInKinds, loadBackend } from '../backends/index.ts'
 import { editorSchema } from '../src/config/editor-schema.ts'
+import { compileJsonSchema } from '../src/config/json-schema.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { packageRoot } from '../src/config/package-root.ts'
 import { toYaml } from '../src/config/print.ts'
@@ -97,9 +97,9 @@ describe('the configs that come with logfold', () => {
     expect(JSON.parse(readFileSync(shipped('logfold.schema.json'), 'utf8')), 'npm run logfold -- config schema > config/logfold.schema.json').toEqual(
       JSON.parse(JSON.stringify(schema)),
     )
-    const validate = new Ajv({ strict: false }).compile(schema)
+    const { check } = compileJsonSchema(schema)
     for (const file of ['default.yaml', 'init-sqlite.yaml']) {
-      expect([file, validate(parse(readFileSync(shipped(file), 'utf8'))), validate.errors]).toEqual([file, true, null])
+      expect([file, check(parse(readFileSync(shipped(file), 'utf8')))]).toEqual([file, []])
     }
   })
 
@@ -117,8 +117,9 @@ describe('the configs that come with logfold', () => {
 
 describe('the JSON Schema for editors', () => {
   it('knows the sections of backends by their kind, and lets an expression stand for any value', async () => {
-    const validate = new Ajv({ strict: false }).compile(await editorSchema(kinds, packageRoot))
-    const fits = (backend: unknown, http: unknown = {}): boolean => validate({ backends: { b: backend }, views: { job: { backend: 'b' } }, http })
+    const { check } = compileJsonSchema(await editorSchema(kinds, packageRoot))
+    const fits = (backend: unknown, http: unknown = {}): boolean =>
+      check({ backends: { b: backend }, views: { job: { backend: 'b' } }, http }).length === 0
     expect(fits({ kind: 'memory', shards: ['a'] })).toBe(true)
     expect(fits({ kind: 'memory', shard: ['a'] })).toBe(false)
     expect(fits({ kind: './own.ts', anything: 1 })).toBe(true)

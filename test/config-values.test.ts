@@ -80,6 +80,15 @@ describe('--set', () => {
     expect([...views.values()].map(({ view, topic }) => [view, topic])).toEqual([['other', 'x']])
   })
 
+  it('stands for the whole of what it replaces, also where that is at fault', async () => {
+    expect(await configWorld(`${LEAST}http: { prot: 1 }\n`).faults({ set: ['http={prot: 2}'] })).toEqual([
+      '--set http={prot: 2} http.prot: There is no such key. Did you mean "port"?',
+    ])
+    expect(await configWorld(SQLITE(`\${P}`)).faults({ set: ['backends.s.password=[1]'], env: { P: '123' } })).toEqual([
+      '--set backends.s.password=[1] backends.s.password: It must be a text, and is a list',
+    ])
+  })
+
   it('is named where it is at fault, behind the faults of the file', async () => {
     expect(
       await configWorld(`${LEAST}htpp: 1\n`).faults({ set: ['http.port=many', 'http.port.x=1', 'http.prot=1', 'nothing', 'http=[', 'a..b=1'] }),

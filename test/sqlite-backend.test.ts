@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import sqlite from '../backends/sqlite/index.ts'
@@ -142,6 +145,34 @@ describe('the file while the process runs', () => {
     await backend.admin(generation).markFilled(SHARD)
     expect((await backend.reader(generation).get(['one', 'two'])).map(textOf)).toEqual([undefined, '2'])
     expect(query('SELECT key FROM "job@1"')).toEqual([{ key: 'two' }])
+  })
+
+  it('is deleted while another program has it open: the new file shares nothing with that program', async () => {
+    const backend = await filled()
+    const script = `const { DatabaseSync } = require('node:sqlite')
+      const db = new DatabaseSync(process.argv[1])
+      const count = () => console.log(JSON.stringify(db.prepare('SELECT count(*) AS entries FROM "job@1"').get()))
+      process.stdin.on('data', count)
+      count()`
+    const other = spawn(process.execPath, ['-e', script, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+    try {
+      const lines = createInterface(other.stdout)[Symbol.asyncIterator]()
+      expect((await lines.next()).value).toBe('{"entries":1}')
+      removeAll('')
+      expect(await backend.admin(generation).open(SHARD)).toBe('opened')
+      for (let position = 0; position < 20; position++) {
+        const given = batch(0, position, position + 1, [set(`id-${position}`, JSON.stringify('x'.repeat(50_000)))])
+        expect(await backend.writer(generation).apply(SHARD, given)).toEqual({ kind: 'applied' })
+      }
+      other.stdin.write('again')
+      expect((await lines.next()).value).toBe('{"entries":1}')
+      expect((await backend.admin(generation).stats(SHARD)).entries).toBe(20)
+    } finally {
+      other.kill()
+      await once(other, 'exit')
+    }
+    await backend.close()
+    expect((await (await connect()).admin(generation).stats(SHARD)).entries).toBe(20)
   })
 
   it('is replaced by an older copy: the answers are the copy’s', async () => {

@@ -41,7 +41,9 @@ export function compileJsonSchema(document: unknown): CompiledSchema {
     try {
       return ajv.compile(document as boolean | object)
     } catch (error) {
-      throw new LogfoldError('config-invalid', `It is no JSON Schema that can be used: ${messageOf(error).replace(' ignored in schema', '')}`, { cause: error })
+      throw new LogfoldError('config-invalid', `It is no JSON Schema that can be used: ${messageOf(error).replace(' ignored in schema', '')}`, {
+        cause: error,
+      })
     }
   }
   const first = compile({})

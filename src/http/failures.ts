@@ -34,7 +34,7 @@ export function failures(logger: Logger): ErrorRequestHandler {
 
 export const noSuchRoute: RequestHandler = request => {
   throw new LogfoldError('no-such-route', `There is nothing at ${request.baseUrl}${request.path}`, {
-    remedy: 'Addresses are case-sensitive and have no slash at the end; docs/rest.md lists them.',
+    remedy: 'Addresses are case-sensitive and have no slash at the end.',
   })
 }
 

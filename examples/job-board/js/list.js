@@ -32,7 +32,8 @@ export function createList() {
     const nowMs = Date.now()
     const visible = shown.jobs.slice(0, limit)
     const groups = Map.groupBy(visible, job => groupOf(job.postedAtMs, nowMs))
-    fill(list, ...[...groups].map(([name, jobs]) => groupElement(name, jobs, shown.fresh)))
+    const none = visible.length === 0 ? [h('p', { class: 'none', text: 'Nothing fits. Try fewer words, or another place.' })] : []
+    fill(list, ...none, ...[...groups].map(([name, jobs]) => groupElement(name, jobs, shown.fresh)))
     const rest = shown.jobs.length - visible.length
     more.hidden = rest === 0
     more.textContent = `Show ${Math.min(rest, stepJobs)} more of ${shown.jobs.length.toLocaleString('en')}`

@@ -18,15 +18,23 @@ export function createStatus(board) {
 
   return {
     show() {
-      const problem = board.problem()
-      const away = problem !== undefined && problem.code !== 'not-caught-up'
-      live.dataset.live = away ? 'away' : board.isLoaded() ? 'live' : 'loading'
-      text.textContent = away ? 'Trying again' : board.isLoaded() ? 'Live' : 'Loading'
+      const state = stateOf(board)
+      live.dataset.live = state
+      text.textContent = words[state]
       const said = noticeText()
       notice.hidden = said === ''
       if (notice.textContent !== said) notice.textContent = said
     },
   }
+}
+
+const words = { loading: 'Loading', live: 'Live', folding: 'Folding', away: 'Retrying' }
+
+function stateOf(board) {
+  const code = board.problem()?.code
+  if (code === 'view-folding') return 'folding'
+  if (board.problem() !== undefined && code !== 'not-caught-up') return 'away'
+  return board.isLoaded() ? 'live' : 'loading'
 }
 
 const waiting = 'Your change is in the log. The view hasn’t folded it yet; the list follows by itself.'

@@ -26,17 +26,15 @@ const operations: Readonly<Record<string, (parts: Parts) => Promise<unknown>>> =
 
 export function states({ describe, it }: TestRunner, options: LogSuiteOptions): void {
   describe('when closed', () => {
-    for (const [name, operation] of Object.entries(operations)) {
-      it(
-        `${name} throws closed`,
-        withLog(options, async ({ log }) => {
-          const topic = await makeTopic(log)
-          const parts = { log, topic, writer: log.writer(topic), reader: log.reader(topic, 0, 0) }
-          await log.close()
-          await assert.rejects(operation(parts), hasCode('closed'))
-        }),
-      )
-    }
+    it(
+      `every operation throws closed: ${Object.keys(operations).join(', ')}`,
+      withLog(options, async ({ log }) => {
+        const topic = await makeTopic(log)
+        const parts = { log, topic, writer: log.writer(topic), reader: log.reader(topic, 0, 0) }
+        await log.close()
+        for (const [name, operation] of Object.entries(operations)) await assert.rejects(operation(parts), hasCode('closed'), name)
+      }),
+    )
 
     it(
       'closing twice is fine',

@@ -42,7 +42,7 @@ export class Copy {
     for (const op of batch.ops) {
       const known = this.#values.has(op.id)
       if (known !== (op.kind === 'set')) this.#sorted = undefined
-      if (op.kind === 'set') this.#values.set(op.id, op.value.buffer.slice(op.value.start))
+      if (op.kind === 'set') this.#values.set(op.id, op.value.buffer.slice(op.value.start, op.value.end))
       else this.#values.delete(op.id)
     }
     this.checkpoints[batch.partition] = batch.checkpoint

@@ -80,7 +80,7 @@ export class SqliteFile {
     if (inode === undefined) {
       if (this.#role === 'reader') throw new LogfoldError('view-lost', `There is no file ${this.#path}`)
       // Left by a file that was deleted alone. Another connection may still have them open; the new file must not share them.
-      for (const suffix of [] as string[]) rmSync(this.#path + suffix, { force: true })
+      for (const suffix of ['-wal', '-shm']) rmSync(this.#path + suffix, { force: true })
     }
     const db = openSqlite(this.#path, { durability: 'normal', cacheBytes: this.#cacheBytes })
     try {

@@ -3,7 +3,8 @@
  * `{ id, value }` a line, as `logfold load job` takes it.
  */
 import { writeFileSync } from 'node:fs'
-import { type Company, companies } from './samples/companies.ts'
+import { companies } from './samples/companies.ts'
+import type { Company } from './samples/company.ts'
 import { type Place, places } from './samples/places.ts'
 import type { Role } from './samples/role.ts'
 import { handsOnRoles } from './samples/roles-hands-on.ts'

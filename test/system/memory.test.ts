@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { writeLines } from './cities.ts'
-import { type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
+import { builtLogfold, type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const ENTRIES = 500_000
 const PEAK_BYTES_MAX = 200_000_000
@@ -24,11 +24,12 @@ describe.runIf(process.platform === 'linux')('a list of 500,000 entries', () => 
         for (let at = 0; at < ENTRIES; at++) yield { id: `entry-${at}`, value: { at, filler } }
       })(),
     )
-    const worker = await startLogfold({ dataDir: folder.path })
+    const command = builtLogfold()
+    const worker = await startLogfold({ dataDir: folder.path, command })
     running.push(worker)
     expect(await runLogfold(['load', 'job', file, '--url', worker.url])).toMatchObject({ exitCode: 0 })
     await expect.poll(async () => (await status(worker)).lagRecords, { timeout: 120_000, interval: 200 }).toBe(0)
-    const api = await startLogfold({ dataDir: folder.path, args: ['--role', 'api'] })
+    const api = await startLogfold({ dataDir: folder.path, command, args: ['--role', 'api'] })
     running.push(api)
     const response = await fetch(`${api.url}/api/job`)
     let bytes = 0

@@ -1,12 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 
 /** The command as it stands in a clone. */
 export const LOGFOLD = [join(import.meta.dirname, '../../src/bin.ts')]
+
+/** Builds what is published, and gives the command as a shell runs it: with the flags of its first line. */
+export function builtLogfold(): readonly string[] {
+  const root = join(import.meta.dirname, '../..')
+  execFileSync('npm', ['run', 'build', '--silent'], { cwd: root })
+  const file = join(root, 'dist/src/bin.js')
+  const flags = /^#!\/usr\/bin\/env -S node (.*)$/m.exec(readFileSync(file, 'utf8'))?.[1]
+  return [...(flags?.split(' ') ?? []), file]
+}
 
 export interface Running {
   readonly url: string

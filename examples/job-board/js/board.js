@@ -55,17 +55,16 @@ export function createBoard(api, onChange) {
 
   function take(text, turnAtStart) {
     if (text !== storedText) {
-      const entries = Object.entries(JSON.parse(text)).map(([id, value]) => toJob(id, value))
-      stored = new Map(entries.map(job => [job.id, kept(job)]))
+      stored = new Map(Object.entries(JSON.parse(text)).map(([id, value]) => [id, jobOf(id, value)]))
       storedText = text
     }
     for (const [id, write] of own) if (write.turn <= turnAtStart) own.delete(id)
   }
 
   /** An unchanged job stays the same object, so that what was made of it can be used again. */
-  function kept(job) {
-    const known = jobs.get(job.id)
-    return known?.json === job.json && !known.pending ? known : job
+  function jobOf(id, value) {
+    const known = jobs.get(id)
+    return known !== undefined && !known.pending && known.json === JSON.stringify(value) ? known : toJob(id, value)
   }
 
   function publish() {
@@ -105,7 +104,7 @@ export function createBoard(api, onChange) {
     }
     document.addEventListener('visibilitychange', lookAgain)
     window.addEventListener('focus', lookAgain)
-    window.addEventListener('online', lookAgain)
+    window.addEventListener('online', refresh)
   }
 
   return {

@@ -1,4 +1,5 @@
-import { plain } from './job.js'
+/** What each job is searched in; made when it is first searched for. */
+const haystacks = new WeakMap()
 
 export const noFilter = Object.freeze({ text: '', place: '', type: '', remote: false })
 
@@ -12,9 +13,23 @@ export function applyFilter(jobs, filter) {
       (!filter.remote || job.remote) &&
       (filter.place === '' || job.location === filter.place) &&
       (filter.type === '' || job.type === filter.type) &&
-      words.every(word => job.haystack.includes(word)),
+      (words.length === 0 || isIn(haystackOf(job), words)),
   )
 }
+
+const isIn = (haystack, words) => words.every(word => haystack.includes(word))
+
+function haystackOf(job) {
+  const known = haystacks.get(job)
+  if (known !== undefined) return known
+  const { title, company, location, type, remote, salary, tags, description } = job
+  const made = plain([title, company, location, type, remote ? 'remote' : '', salary, ...tags, description].join('\n'))
+  haystacks.set(job, made)
+  return made
+}
+
+/** Lower case without accents, so that "malmo" finds Malmö. */
+const plain = text => text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '')
 
 /** How often each value occurs, the most frequent first: `[value, count]`. */
 export function tally(values) {

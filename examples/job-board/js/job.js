@@ -5,8 +5,7 @@
 export function toJob(id, value) {
   const record = isRecord(value) ? value : {}
   const title = textOf(record.title)
-  const tags = tagsOf(record.tags)
-  const job = {
+  return {
     id,
     value,
     /** Equal text, equal record: tells whether a job changed. */
@@ -20,20 +19,15 @@ export function toJob(id, value) {
     salary: textOf(record.salary),
     description: textOf(record.description),
     url: textOf(record.url),
-    tags,
+    tags: tagsOf(record.tags),
     postedAtMs: timeOf(record.postedAt),
   }
-  const haystack = [title, job.company, job.location, job.type, job.salary, job.remote ? 'remote' : '', tags.join(' '), job.description]
-  return { ...job, haystack: plain(haystack.join('\n')) }
 }
 
 export const isRecord = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Newest first; jobs without a time last; then by id, so that the order stands. */
 export const byNewest = (a, b) => b.postedAtMs - a.postedAtMs || (a.id < b.id ? -1 : 1)
-
-/** Lower case without accents, so that "malmo" finds Malmö. */
-export const plain = text => text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '')
 
 /** A link that may be followed; undefined for `javascript:` and the like, and for what is no link. */
 export function linkOf(text) {

@@ -4,6 +4,7 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeSampleJobs } from '../../examples/job-board/make-sample-jobs.ts'
 import { launchChromium } from './browser.ts'
+import { oddRecords } from './odd-records.ts'
 import { type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const sampleFile = join(import.meta.dirname, '../../examples/job-board/sample-jobs.ndjson')
@@ -211,33 +212,13 @@ describe('the job board', () => {
 })
 
 describe('a job board that others write to', () => {
-  const script = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
-  const hostile: readonly (readonly [id: string, value: unknown])[] = [
-    ['markup', { title: script, company: script, location: script, description: script, tags: [script], salary: script, type: script }],
-    ['link', { title: 'Link', url: 'javascript:alert(3)' }],
-    ['<b>"id"</b>/../?#%', { title: 'Id' }],
-    ['__proto__', { title: 'Proto', ['__proto__']: 1 }],
-    ['types', { title: 7, company: {}, location: [], remote: 'no', tags: { a: 1 }, postedAt: {}, description: null, url: 5 }],
-    ['time', { title: 'Time', postedAt: 9e15 }],
-    ['string', 'just text'],
-    ['number', 42],
-    ['array', [1, [2]]],
-    ['none', {}],
-    ['false', false],
-    ['long', { title: 'W'.repeat(2_000), company: 'm'.repeat(2_000), location: 'x'.repeat(500), salary: '9'.repeat(500) }],
-  ]
-
   it('shows any record as text and runs none of it, on a phone without scrolling sideways', async () => {
-    await send(
-      'POST',
-      '',
-      hostile.map(([id, value]) => ({ id, value })),
-    )
+    await send('POST', '', oddRecords)
     await page.setViewportSize(phone)
     await open()
-    expect(await rows().count()).toBe(hostile.length)
+    expect(await rows().count()).toBe(oddRecords.length)
     expect(await overflowPx()).toBe(0)
-    for (const [id] of hostile) {
+    for (const { id } of oddRecords) {
       await page.goto(`${running.url}/#/job/${encodeURIComponent(id)}`)
       await page.locator('#reader article').waitFor()
       expect([id, await overflowPx(), await page.locator('#reader :is(script, img, a[href^="javascript"])').count()]).toEqual([id, 0, 0])

@@ -35,7 +35,8 @@ describe('the package, installed in an empty folder', () => {
       join(folder.path, 'my-backend.ts'),
       `import memory from ${JSON.stringify(join(installed, 'dist/backends/memory/index.js'))}\nexport default memory\n`,
     )
-    running = await startLogfold({ dataDir: join(folder.path, 'data'), command, cwd: folder.path })
+    const args = ['--set', 'backends.mine={kind: ./my-backend.ts}', '--set', 'views.job.backend=mine']
+    running = await startLogfold({ dataDir: join(folder.path, 'data'), command, args, cwd: folder.path })
     const put = await fetch(`${running.url}/api/job/a`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
     expect(put.status).toBe(200)
     expect(await (await fetch(`${running.url}/api/job`)).json()).toEqual({ a: 1 })

@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 // unit: needs nothing but Node, quick. system: starts the product as a user would (processes, a browser, large data).
 export default defineConfig({
   test: {
+    // More than there may be cores: the tests wait for disks and threads more than they compute.
+    maxWorkers: 4,
     projects: [
       {
         test: {

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { closest, distance } from 'fastest-levenshtein'
 import { LogfoldError, messageOf } from '../src/model/errors.ts'
 import type { BackendModule } from '../src/model/view-backend.ts'
 
@@ -26,9 +25,7 @@ const isPath = (kind: string): boolean => /^(\.\.?)?\//.test(kind)
 export async function loadBackend(kind: string, baseDir: string): Promise<BackendModule<unknown>> {
   if (isBuiltIn(kind)) return await loaders[kind]()
   if (isPath(kind)) return await loadModule(kind, resolve(baseDir, kind))
-  const near = closest(kind, builtInKinds)
-  const hint = distance(kind, near) <= 3 ? `. Did you mean ${near}?` : ''
-  throw new LogfoldError('config-invalid', `There is no backend kind ${JSON.stringify(kind)}${hint}`, {
+  throw new LogfoldError('config-invalid', `There is no backend kind ${JSON.stringify(kind)}`, {
     remedy: `Use one of ${builtInKinds.join(', ')}, or the path of a module of your own, as in ./my-backend.ts`,
   })
 }

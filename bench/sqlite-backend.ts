@@ -43,7 +43,7 @@ async function applyAll(backend: ViewBackend, ops: readonly ViewOp[], from: numb
   for (let at = 0; at < ops.length; at += batchOps) {
     const batch = ops.slice(at, at + batchOps)
     const position = from + at + batch.length
-    const checkpoint = { position, vouched: position, leaderEpoch: -1, atEndMs: 0 }
+    const checkpoint = { position, vouched: position, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
     const outcome = await writer.apply('main', { partition: 0, from: from + at, checkpoint, ops: batch })
     if (outcome.kind !== 'applied') throw new Error(`The batch at ${at} was not applied`, { cause: outcome })
   }
@@ -81,7 +81,7 @@ async function round(ops: readonly ViewOp[], batchOps: number): Promise<Record<s
     await backend.admin(generation).open('main')
     const inserts = await applyAll(backend, ops, 0, batchOps)
     const updates = await applyAll(backend, ops, ops.length, batchOps)
-    await backend.admin(generation).markFilled('main')
+    await backend.admin(generation).markFilled('main', [])
     const list = await listAll(backend)
     const gets = await getAll(backend, ops)
     return { 'new ids': inserts, 'known ids': updates, 'list of all': list, 'get, one after another': gets }

@@ -1,12 +1,11 @@
 import { relative } from 'node:path'
+import { urlOf } from './config/addresses.ts'
 import type { Config } from './config/config.ts'
 
 export interface Address {
   readonly host: string
   readonly port: number
 }
-
-const urlOf = ({ host, port }: Address): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 
 /** What a process says when it runs: what it serves, where, and three lines to try. */
 export function banner(version: string, config: Config, api: Address | undefined, admin: Address): string {

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { builtInKinds, loadBackend } from '../backends/index.ts'
 import { createAdmin } from './admin/server.ts'
 import type { StatusDocument, StatusProvider } from './admin/status.ts'
@@ -9,7 +7,7 @@ import { banner } from './banner.ts'
 import type { CheckResult, Role } from './cli/commands.ts'
 import { runCli } from './cli/program.ts'
 import type { Config } from './config/config.ts'
-import { packageRoot } from './config/package-root.ts'
+import { packageVersion } from './config/package-root.ts'
 import { watchGauges } from './gauges.ts'
 import { LiveView } from './generations/live-view.ts'
 import { openEmbeddedLog } from './log/embedded/log.ts'
@@ -22,8 +20,6 @@ import type { ViewBackend } from './model/view-backend.ts'
 import { DeadLetters } from './pipeline/dead-letters.ts'
 import { ViewPipeline } from './pipeline/view-pipeline.ts'
 import { viewStatus } from './status.ts'
-
-const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }
 
 /** @returns the exit code */
 export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check, builtInKinds, loadBackend })
@@ -48,7 +44,7 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
   const logger = createLogger(config.logging)
   const failed = Promise.withResolvers<never>()
   failed.promise.catch(() => undefined)
-  const parts = await open(config, logger)
+  const parts = await open(config, logger, failed.reject)
   const running: (() => Promise<void>)[] = []
   try {
     const views = new Map([...parts.folded].map(([name, { view }]) => [name, view]))
@@ -60,7 +56,7 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
     if (api !== undefined) running.unshift(() => api.close())
     running.push(watchGauges({ metrics: parts.metrics, backends: parts.backends, views }))
     if (role !== 'api') for (const folded of parts.folded.values()) fold(parts, folded).catch(failed.reject)
-    process.stdout.write(banner(version, config, apiAddress, adminAddress))
+    process.stdout.write(banner(packageVersion, config, apiAddress, adminAddress))
     await Promise.race([failed.promise, signal(logger)])
   } finally {
     await Promise.all(running.map(end => end()))
@@ -68,11 +64,28 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
   }
 }
 
-async function open(config: Config, logger: Logger): Promise<Parts> {
+async function open(config: Config, logger: Logger, died: (error: Error) => void): Promise<Parts> {
   await mkdir(config.dataDir, { recursive: true })
-  const log = await openEmbeddedLog({ path: config.log.path, logger: logger.child({ log: config.log.kind }) })
-  const backends = await connect(config, logger)
-  const folded = new Map<string, FoldedView>()
+  const log = await openEmbeddedLog({ path: config.log.path, logger: logger.child({ log: config.log.kind }), died })
+  const parts = {
+    config,
+    logger,
+    metrics: new Metrics(packageVersion),
+    log,
+    backends: new Map<string, ViewBackend>(),
+    folded: new Map<string, FoldedView>(),
+  }
+  try {
+    await connect(parts)
+    openViews(parts)
+  } catch (error) {
+    await close(parts)
+    throw error
+  }
+  return parts
+}
+
+function openViews({ config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> }): void {
   for (const [name, { schema, ...described }] of config.views) {
     const backend = backends.get(described.backend)
     if (backend === undefined) throw new LogfoldError('internal', `View ${name} has no backend`)
@@ -87,17 +100,20 @@ async function open(config: Config, logger: Logger): Promise<Parts> {
     })
     folded.set(name, { view, backend, pipeline: undefined })
   }
-  return { config, logger, metrics: new Metrics(version), log, backends, folded }
 }
 
 /** The backends that a view lives in; others may stand in the config for later. */
-async function connect(config: Config, logger: Logger): Promise<Map<string, ViewBackend>> {
+async function connect({ config, logger, backends }: Parts & { readonly backends: Map<string, ViewBackend> }): Promise<void> {
   const used = new Set([...config.views.values()].map(view => view.backend))
-  const backends = new Map<string, ViewBackend>()
   for (const { name, module, config: section } of config.backends.values()) {
-    if (used.has(name)) backends.set(name, await module.connect(section, { name, dataDir: config.dataDir, logger: logger.child({ backend: name }) }))
+    if (!used.has(name)) continue
+    const context = { name, dataDir: config.dataDir, logger: logger.child({ backend: name }) }
+    try {
+      backends.set(name, await module.connect(section, context))
+    } catch (error) {
+      throw new LogfoldError('view-unavailable', `The backend ${name} cannot be opened: ${messageOf(error)}`, { cause: error })
+    }
   }
-  return backends
 }
 
 /** Folds a view from when its topic is known. @throws what keeps this process from ever folding it */
@@ -109,6 +125,7 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
   })
   if (connected === undefined) return
   const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => undefined)
   folded.pipeline = new ViewPipeline({
     ...connected,
     backend,
@@ -151,7 +168,7 @@ function statusOf({ folded }: Parts): StatusProvider {
     readiness: async () =>
       [...folded].flatMap(([name, { view: live, pipeline }]) => {
         const serves = live.readiness()
-        const folds = pipeline?.unready()
+        const folds = live.stopped?.message ?? pipeline?.unready()
         const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? 'yes' }]
         return pipeline === undefined ? checks : [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
       }),

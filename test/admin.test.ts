@@ -55,7 +55,7 @@ beforeEach(async () => {
     unresolved: () => false,
     list: ({ after, limit }) => {
       const from = after === undefined ? 0 : letters.findIndex(({ letter }) => letter === after) + 1
-      return { letters: letters.slice(from, from + limit), total: letters.length }
+      return { letters: letters.slice(from, from + limit), total: letters.length, complete: true }
     },
     show: async letter => {
       const found = letters.find(one => one.letter === letter)
@@ -116,9 +116,9 @@ describe('dead letters', () => {
 
   it('come in pages', async () => {
     const all = [0, 1, 2].map(offset => item(letterOf(offset)))
-    expect(await getJson('/admin/views/job/deadletters')).toEqual({ items: all, next: null, total: 3 })
-    expect(await getJson('/admin/views/job/deadletters?limit=2')).toEqual({ items: all.slice(0, 2), next: '1:0:1', total: 3 })
-    expect(await getJson('/admin/views/job/deadletters?limit=2&after=1:0:1')).toEqual({ items: all.slice(2), next: null, total: 3 })
+    expect(await getJson('/admin/views/job/deadletters')).toEqual({ items: all, next: null, total: 3, complete: true })
+    expect(await getJson('/admin/views/job/deadletters?limit=2')).toEqual({ items: all.slice(0, 2), next: '1:0:1', total: 3, complete: true })
+    expect(await getJson('/admin/views/job/deadletters?limit=2&after=1:0:1')).toEqual({ items: all.slice(2), next: null, total: 3, complete: true })
     for (const query of ['limit=0', 'limit=1001', 'after=x', 'after=1:0:0&after=1:0:1']) {
       expect(await getJson(`/admin/views/job/deadletters?${query}`)).toMatchObject({ code: 'invalid-parameter' })
     }

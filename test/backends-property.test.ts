@@ -125,7 +125,7 @@ async function openAll(systems: readonly System[], generation: Generation, anew:
   for (const { backend } of systems) {
     for (const shard of backend.shards) {
       expect(await backend.admin(generation).open(shard, { anew })).toBe('opened')
-      await backend.admin(generation).markFilled(shard)
+      await backend.admin(generation).markFilled(shard, [])
     }
   }
 }

@@ -7,7 +7,7 @@ import { editorSchema } from '../src/config/editor-schema.ts'
 import { compileJsonSchema } from '../src/config/json-schema.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { packageRoot } from '../src/config/package-root.ts'
-import { toYaml } from '../src/config/print.ts'
+import { toYaml } from '../src/config/printable.ts'
 import { configWorld, LEAST, temporaryFolder } from './config-world.ts'
 
 const kinds = { builtInKinds, loadBackend }

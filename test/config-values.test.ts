@@ -110,7 +110,6 @@ describe('a loaded config', () => {
     const { backends, printable: _, ...config } = await world.load()
     expect(config).toEqual({
       file: join(world.folder, 'logfold.yaml'),
-      builtIn: false,
       dataDir: join(world.folder, 'data'),
       namespace: 'logfold',
       log: { kind: 'embedded', path: join(world.folder, 'data', 'log.sqlite') },
@@ -183,7 +182,7 @@ describe('the config file', () => {
     expect((await world.load({ env })).http.port).toBe(81)
     expect((await world.load()).http.port).toBe(8080)
     const builtIn = await loadConfig({ env: { HTTP_PORT: '83' }, cwd: temporaryFolder() }, testKinds)
-    expect([builtIn.builtIn, builtIn.http.port, [...builtIn.views.keys()]]).toEqual([true, 83, ['job']])
+    expect([builtIn.http.port, [...builtIn.views.keys()]]).toEqual([83, ['job']])
   })
 
   it('that cannot be read is told with what to do', async () => {

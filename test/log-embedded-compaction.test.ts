@@ -116,7 +116,7 @@ class Model {
 
   /** Folds at most so many records more. */
   async #follow(steps: number): Promise<void> {
-    this.#mayLackDeletes ||= await this.#log.deletesMayBeMissing(this.#topic, 0, this.#position, 0)
+    this.#mayLackDeletes ||= await this.#log.deletesMayBeMissing(this.#topic, 0, { position: this.#position, tombstonesRemovedTo: -1 })
     const records = (await readAll(this.#log, this.#topic, 0, this.#position)).slice(0, steps)
     foldInto(this.#followed, records)
     this.#position = (records.at(-1)?.offset ?? this.#position - 1) + 1
@@ -181,7 +181,8 @@ describe('compaction of the embedded log', () => {
     const topic = await makeTopic(log)
     await appended(log, topic, [set('a', '1'), del('a'), set('b', '2')])
     const offsets = async (): Promise<readonly number[]> => (await readAll(log, topic)).map(({ offset }) => offset)
-    const missing = (): Promise<readonly boolean[]> => Promise.all([0, 1, 2, 3].map(position => log.deletesMayBeMissing(topic, 0, position, 0)))
+    const missing = (tombstonesRemovedTo = -1): Promise<readonly boolean[]> =>
+      Promise.all([0, 1, 2, 3].map(position => log.deletesMayBeMissing(topic, 0, { position, tombstonesRemovedTo })))
     clock.ms += 10 * RETENTION_MS
     await log.compactNow([topic])
     expect(await offsets()).toEqual([1, 2])
@@ -193,6 +194,9 @@ describe('compaction of the embedded log', () => {
     expect(await log.compactNow([topic])).toEqual({ recordsRemoved: 1, bytesRemoved: 1, tombstonesExpired: 1 })
     expect(await offsets()).toEqual([2])
     expect(await missing()).toEqual([false, true, false, false])
+    // Who began to fold after it went: what it deleted had gone before.
+    expect((await log.reader(topic, 0, 0).next(0)).tombstonesRemovedTo).toBe(1)
+    expect(await missing(1)).toEqual([false, false, false, false])
   })
 
   it('never removes a tombstone before what it deletes, wherever earlier passes were cut short', async () => {

@@ -10,7 +10,7 @@ async function opened(shards: readonly string[]): Promise<MemoryBackend> {
   const backend = new MemoryBackend(shards)
   for (const shard of shards) {
     await backend.admin(generation).open(shard)
-    await backend.admin(generation).markFilled(shard)
+    await backend.admin(generation).markFilled(shard, [])
   }
   return backend
 }

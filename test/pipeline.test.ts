@@ -105,10 +105,63 @@ describe('the pipeline', () => {
     first.topic.put(0, 'kept', '2')
     first.topic.remove(0, 0)
     first.topic.remove(0, 1)
-    first.log.deletesMissing = true
+    first.topic.tombstonesRemovedTo = 1
     const second = await start({ log: first.log, backend: first.backend })
     await second.pipeline.start()
     await folded(second, { kept: '2' })
+  })
+})
+
+describe('tombstones that compaction removes before they are folded', () => {
+  it('make the shard be folded anew, also in the middle of a fold', async () => {
+    const test = await start()
+    for (let at = 0; at < 12; at++) test.topic.put(0, at === 2 ? 'gone' : `k${at}`, '1')
+    test.topic.put(0, 'gone', null)
+    const faults = (test.backend as MemoryBackend).faults('a')
+    await test.backend.admin(test.generation).open('a')
+    const hold = faults.hold()
+    await test.pipeline.start()
+    await hold.reached
+    hold.release()
+    await until(async () => expect(await vouched(test)).toBeGreaterThanOrEqual(3))
+    test.topic.remove(0, 2)
+    test.topic.remove(0, 12)
+    test.topic.tombstonesRemovedTo = 12
+    test.topic.put(0, 'last', '1')
+    test.log.wake()
+    const kept = Object.fromEntries([0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(at => [`k${at}`, '1']))
+    await folded(test, { ...kept, last: '1' })
+  })
+
+  it('are no reason for who began to fold after they went', async () => {
+    const test = await start()
+    for (let at = 0; at < 12; at++) test.topic.put(0, `k${at}`, '1')
+    test.topic.tombstonesRemovedTo = 9
+    ;(test.backend as MemoryBackend).faults('a').answersToLose = 2
+    await test.pipeline.start()
+    await until(async () => expect(await vouched(test)).toBe(12))
+    // Folded anew, records would have been read again.
+    const read = (await test.metrics.recordsRead.get()).values[0]?.value ?? 0
+    expect(read).toBeLessThan(12 + 3 * 2 + 1)
+  })
+})
+
+describe('while the log is away', () => {
+  it('a worker that starts waits for it, and no view is stopped', async () => {
+    const first = await start()
+    first.topic.put(0, 'a', '1')
+    await first.pipeline.start()
+    await folded(first, { a: '1' })
+    await first.stop()
+    first.log.away = true
+    const second = await start({ log: first.log, backend: first.backend })
+    const started = second.pipeline.start()
+    first.topic.put(0, 'b', '1')
+    await new Promise(resolve => setImmediate(resolve))
+    first.log.away = false
+    await started
+    await folded(second, { a: '1', b: '1' })
+    expect(second.stopped).toEqual([])
   })
 })
 

@@ -43,7 +43,7 @@ async function filled(of: Generation = generation): Promise<ViewBackend> {
   expect(await backend.admin(of).open(SHARD)).toBe('opened')
   const first = batch(0, 0, 8, [set('one', '{"title":"Baker","tags":[1]}', 7)])
   expect(await backend.writer(of).apply(SHARD, first)).toEqual({ kind: 'applied' })
-  await backend.admin(of).markFilled(SHARD)
+  await backend.admin(of).markFilled(SHARD, [])
   return backend
 }
 
@@ -82,8 +82,8 @@ describe('what other programs find in the file', () => {
   it('checkpoints and the identity', async () => {
     await filled()
     expect(query('SELECT * FROM "job@1/checkpoint"')).toEqual([
-      { log_partition: 0, position: 8, vouched: 8, leader_epoch: 4, at_end_ms: 1_700_000_000_123 },
-      { log_partition: 1, position: 0, vouched: 0, leader_epoch: -1, at_end_ms: 0 },
+      { log_partition: 0, position: 8, vouched: 8, tombstones_removed_to: 2, leader_epoch: 4, at_end_ms: 1_700_000_000_123 },
+      { log_partition: 1, position: 0, vouched: 0, tombstones_removed_to: -1, leader_epoch: -1, at_end_ms: 0 },
     ])
     expect(query('SELECT * FROM "job@1/identity"')).toEqual([
       { uid: 'uid of job@1', log_id: 'log', topic_id: 'topic', definition_hash: 'definition', shard: 'main', filled: 1 },
@@ -142,7 +142,7 @@ describe('the file while the process runs', () => {
     await expect(backend.reader(generation).get(['one'])).rejects.toMatchObject({ code: 'view-lost' })
     expect(await backend.admin(generation).open(SHARD)).toBe('opened')
     expect(await backend.writer(generation).apply(SHARD, batch(0, 0, 1, [set('two', '2')]))).toEqual({ kind: 'applied' })
-    await backend.admin(generation).markFilled(SHARD)
+    await backend.admin(generation).markFilled(SHARD, [])
     expect((await backend.reader(generation).get(['one', 'two'])).map(textOf)).toEqual([undefined, '2'])
     expect(query('SELECT key FROM "job@1"')).toEqual([{ key: 'two' }])
   })
@@ -214,7 +214,7 @@ describe('a file that cannot be used', () => {
     const note = (message: string) => void said.push(message)
     const backend = await connect({ ...quiet, info: note, warn: note })
     await backend.admin(generation).open(SHARD)
-    await backend.admin(generation).markFilled(SHARD)
+    await backend.admin(generation).markFilled(SHARD, [])
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     const outcome = await backend.writer(generation).apply(SHARD, batch(0, 0, 1))

@@ -45,7 +45,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/logging.ts'],
   'pino-pretty': ['src/logging.ts'],
   commander: ['src/cli/'],
-  yaml: ['src/config/', 'src/cli/', 'test/'],
+  yaml: ['src/config/', 'test/'],
   ajv: ['src/config/'],
   'playwright-core': ['test/system/', 'docs/', 'examples/'],
 }

@@ -14,6 +14,7 @@ import {
   type ViewAdmin,
   type ViewReader,
   type ViewWriter,
+  vouchesFor,
 } from '../../src/model/view-backend.ts'
 import type { MemoryBackend } from './backend.ts'
 import { compareUtf8 } from './order.ts'
@@ -72,7 +73,7 @@ export class MemoryReader implements ViewReader {
 
   async get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     const owners = ids.map(id => this.#backend.owner(id))
-    const copies = await this.#filledCopies(ids.length === 0 ? [] : [...new Set(owners)])
+    const copies = await this.#filledCopies([...new Set(owners)])
     return ids.map((id, at) =>
       copies
         .get(owners[at] ?? '')
@@ -154,10 +155,13 @@ export class MemoryAdmin implements ViewAdmin {
     return shard.open(this.#generation, options.anew ?? false)
   }
 
-  async markFilled(name: string): Promise<void> {
+  async markFilled(name: string, endOffsets: readonly Offset[]): Promise<boolean> {
     const { shard } = await this.#backend.enter(name)
     const found = shard.find(this.#generation)
-    if (found.kind === 'open') found.copy.filled = true
+    const checkpoints = found.kind === 'open' ? found.copy.checkpointsOf(this.#generation) : undefined
+    if (found.kind !== 'open' || checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
+    found.copy.filled = true
+    return true
   }
 
   /** Nobody looks into a process's memory, so there is nothing to show; only the generation must be there. */

@@ -22,7 +22,7 @@ export class Copy {
 
   constructor(identity: Identity, partitions: number) {
     this.identity = identity
-    this.checkpoints = Array.from({ length: partitions }, () => ({ position: 0, vouched: 0, leaderEpoch: -1, atEndMs: 0 }))
+    this.checkpoints = Array.from({ length: partitions }, () => ({ position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }))
   }
 
   /** One a partition; undefined where one of them is missing. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { LogfoldError } from '../../src/model/errors.ts'
-import { type Generation, generationName, identityOf, type OpenOutcome } from '../../src/model/view-backend.ts'
+import type { Offset } from '../../src/model/record.ts'
+import { type Generation, generationName, identityOf, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
 import { readCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import type { SqliteFile } from './file.ts'
 import { SHARD, standingOf } from './standing.ts'
@@ -18,7 +19,7 @@ export function open(file: SqliteFile, db: DatabaseSync, generation: Generation,
   const tables = tablesOf(generation)
   for (const statement of [...dropStatements(tables), ...createStatements(tables, generation.format)]) db.exec(statement)
   for (let partition = 0; partition < generation.partitions; partition++) {
-    writeCheckpoint(file, generation, partition, { position: 0, vouched: 0, leaderEpoch: -1, atEndMs: 0 })
+    writeCheckpoint(file, generation, partition, { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 })
   }
   const { uid, logId, topicId, definitionHash, shard } = identityOf(generation, SHARD)
   file
@@ -27,9 +28,12 @@ export function open(file: SqliteFile, db: DatabaseSync, generation: Generation,
   return 'opened'
 }
 
-export function markFilled(file: SqliteFile, generation: Generation): void {
-  if (standingOf(file, generation).kind !== 'open') return
+export function markFilled(file: SqliteFile, generation: Generation, endOffsets: readonly Offset[]): boolean {
+  if (standingOf(file, generation).kind !== 'open') return false
+  const checkpoints = readCheckpoints(file, generation)
+  if (checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
   file.prepare(`UPDATE ${tablesOf(generation).identity} SET filled = 1`).run()
+  return true
 }
 
 /** @throws view-lost, foreign-store */
@@ -62,12 +66,12 @@ export function dropStep(file: SqliteFile, db: DatabaseSync, generation: Generat
     if (viewOf(file, generation) === viewStatement(tables)) db.exec(`DROP VIEW ${tables.view}`)
     return false
   }
-  if (hasEntries(file, generation) && deleteSome(file, generation) > 0) return false
+  if (hasEntriesTable(file, generation) && deleteSome(file, generation) > 0) return false
   for (const statement of dropStatements(tables)) db.exec(statement)
   return true
 }
 
-function hasEntries(file: SqliteFile, generation: Generation): boolean {
+function hasEntriesTable(file: SqliteFile, generation: Generation): boolean {
   const row = file.prepare(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(generationName(generation)) as
     | unknown[]
     | undefined

@@ -173,9 +173,9 @@ class SqliteAdmin implements ViewAdmin {
     return await this.#threads.writer.call('open', [this.#generation, options.anew ?? false])
   }
 
-  async markFilled(shard: string): Promise<void> {
+  async markFilled(shard: string, endOffsets: readonly Offset[]): Promise<boolean> {
     assertShard(shard)
-    await this.#threads.writer.call('markFilled', [this.#generation])
+    return await this.#threads.writer.call('markFilled', [this.#generation, endOffsets])
   }
 
   async serve(): Promise<void> {

@@ -2,13 +2,14 @@ import type { Checkpoint, Generation } from '../../src/model/view-backend.ts'
 import type { SqliteFile } from './file.ts'
 import { tablesOf } from './tables.ts'
 
-const COLUMNS = 'position, vouched, leader_epoch, at_end_ms'
+const COLUMNS = 'position, vouched, tombstones_removed_to, leader_epoch, at_end_ms'
 
-type CheckpointRow = unknown[] & readonly [position: number, vouched: number, leaderEpoch: number, atEndMs: number]
+type CheckpointRow = unknown[] & readonly [position: number, vouched: number, tombstonesRemovedTo: number, leaderEpoch: number, atEndMs: number]
 
-const checkpointOf = ([position, vouched, leaderEpoch, atEndMs]: CheckpointRow): Checkpoint => ({
+const checkpointOf = ([position, vouched, tombstonesRemovedTo, leaderEpoch, atEndMs]: CheckpointRow): Checkpoint => ({
   position,
   vouched,
+  tombstonesRemovedTo,
   leaderEpoch,
   atEndMs,
 })
@@ -32,6 +33,6 @@ export function readCheckpoints(file: SqliteFile, generation: Generation): reado
 export function writeCheckpoint(file: SqliteFile, generation: Generation, partition: number, written: Checkpoint): void {
   const { checkpoint } = tablesOf(generation)
   file
-    .prepare(`INSERT OR REPLACE INTO ${checkpoint} (log_partition, ${COLUMNS}) VALUES (?, ?, ?, ?, ?)`)
-    .run(partition, written.position, written.vouched, written.leaderEpoch, written.atEndMs)
+    .prepare(`INSERT OR REPLACE INTO ${checkpoint} (log_partition, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`)
+    .run(partition, written.position, written.vouched, written.tombstonesRemovedTo, written.leaderEpoch, written.atEndMs)
 }

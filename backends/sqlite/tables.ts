@@ -50,6 +50,7 @@ export const createStatements = (tables: Tables, format: ViewFormat): readonly s
     log_partition INTEGER PRIMARY KEY NOT NULL,
     position INTEGER NOT NULL,
     vouched INTEGER NOT NULL,
+    tombstones_removed_to INTEGER NOT NULL,
     leader_epoch INTEGER NOT NULL,
     at_end_ms INTEGER NOT NULL
   )`,

@@ -1,5 +1,7 @@
+import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
-import type { Checkpoint, Generation, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
+import type { Offset } from '../../src/model/record.ts'
+import type { Batch, Generation, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { serve as serveCalls } from '../../src/sqlite/thread-host.ts'
 import { dropStep, markFilled, open, serve } from './admin.ts'
@@ -14,16 +16,15 @@ const CACHE_BYTES = 16 * 1024 * 1024
 const file = new SqliteFile(String(workerData), { cacheBytes: CACHE_BYTES, role: 'writer' })
 
 /** A batch on its way to the thread: its ops are packed. */
-export interface PackedBatch {
-  readonly partition: number
-  readonly from: number
-  readonly checkpoint: Checkpoint
+interface PackedBatch extends Omit<Batch, 'ops'> {
   readonly ops: Packed
 }
 
+const write = <T>(work: (db: DatabaseSync) => T): T => file.use(db => transaction(db, 'immediate', () => work(db)))
+
 const functions = {
   /** @throws store-refused, view-unavailable */
-  apply: (generation: Generation, batch: PackedBatch): ShardOutcome => file.use(db => transaction(db, 'immediate', () => apply(generation, batch))),
+  apply: (generation: Generation, batch: PackedBatch): ShardOutcome => write(() => apply(generation, batch)),
 
   checkpoints: (generation: Generation): ShardCheckpoints =>
     file.use(db =>
@@ -35,10 +36,10 @@ const functions = {
       }),
     ),
 
-  open: (generation: Generation, anew: boolean) => file.use(db => transaction(db, 'immediate', () => open(file, db, generation, anew))),
-  markFilled: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => markFilled(file, generation))),
-  serve: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => serve(file, db, generation))),
-  dropStep: (generation: Generation) => file.use(db => transaction(db, 'immediate', () => dropStep(file, db, generation))),
+  open: (generation: Generation, anew: boolean) => write(db => open(file, db, generation, anew)),
+  markFilled: (generation: Generation, endOffsets: readonly Offset[]) => write(() => markFilled(file, generation, endOffsets)),
+  serve: (generation: Generation) => write(db => serve(file, db, generation)),
+  dropStep: (generation: Generation) => write(db => dropStep(file, db, generation)),
   ping: () => file.use(() => file.prepare('SELECT count(*) FROM sqlite_schema').get()),
   close: () => file.close(),
 }

@@ -3,9 +3,10 @@ import type { RequestHandler } from 'express'
 import type { View } from '../generations/view.ts'
 import { count, invalidParameter, readQuery, single } from '../http/query.ts'
 import { sendJson } from '../http/send.ts'
+import { bufferOf } from '../model/bytes.ts'
 import { limits } from '../model/limits.ts'
 
-/** `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total}`. `after` is where the last page ended: its `next`, or a letter. */
+/** `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total, complete}`. `after` is where the last page ended: its `next`, or a letter. */
 export const deadLettersRoute =
   (viewOf: (name: string) => View): RequestHandler<{ view: string }> =>
   (request, response) => {
@@ -16,10 +17,10 @@ export const deadLettersRoute =
     if (after !== undefined && !/^\d+:\d+:\d+$/.test(after)) {
       throw invalidParameter('after', 'It is no letter', 'Send back `next` as it was: generation:partition:offset.')
     }
-    const { letters, total } = view.deadLetters().list({ limit: limit + 1, ...(after !== undefined && { after }) })
+    const { letters, total, complete } = view.deadLetters().list({ limit: limit + 1, ...(after !== undefined && { after }) })
     const items = letters.slice(0, limit)
     const next = letters.length > limit ? (items.at(-1)?.letter ?? null) : null
-    sendJson(response, 200, { items, next, total })
+    sendJson(response, 200, { items, next, total, complete })
   }
 
 /**
@@ -40,8 +41,6 @@ export const deadLetterRoute =
       valueBase64: base64Of(value),
     })
   }
-
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const base64Of = (bytes: Uint8Array | null): string | null => (bytes === null ? null : bufferOf(bytes).toString('base64'))
 

@@ -3,17 +3,8 @@ import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { AppendOutcome } from '../model/log.ts'
 import { partitioners } from '../model/partitioner.ts'
 import type { NewRecord, Offset } from '../model/record.ts'
-import { isWritable } from './api-view.ts'
 
 const APPEND_MS = 10_000
-
-/** @throws view-read-only */
-export function assertWritable(view: View): void {
-  if (isWritable(view)) return
-  throw new LogfoldError('view-read-only', `${view.name} is not written through REST`, {
-    remedy: 'Write to its topic, or set `writable: true` and a `partitioner` for the view in the config.',
-  })
-}
 
 /** The record of an entry; its partition is what the other writers of the topic would choose. @throws too-large, view-read-only */
 export function recordOf(view: View, { topic }: Source, id: string, value: Uint8Array | null): NewRecord {

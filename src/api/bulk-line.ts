@@ -1,11 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { faultError } from '../http/problem.ts'
 import { LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { type SchemaCheck, valueFault } from '../model/value.ts'
 import type { ViewFormat } from '../model/view-backend.ts'
-import { checkedId } from './ids.ts'
+import { checkedId, faultError } from './faults.ts'
 import { type Member, membersOf, parseString } from './json-members.ts'
 
 /** One write of a bulk request. */

@@ -4,7 +4,7 @@ import { LogfoldError } from '../model/errors.ts'
 import type { ViewFormat } from '../model/view-backend.ts'
 import type { ApiViews } from './api-view.ts'
 import { etagOf, matchesNone } from './etag.ts'
-import { checkedId } from './ids.ts'
+import { checkedId } from './faults.ts'
 import { beginRead, ownersOf, setPlaces } from './read.ts'
 
 const contentTypes: Readonly<Record<ViewFormat, string>> = {

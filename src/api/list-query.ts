@@ -2,7 +2,7 @@ import type { Serving } from '../generations/view.ts'
 import { count, invalidParameter, type Query, readQuery, single } from '../http/query.ts'
 import { idStringFault } from '../model/id.ts'
 import { limits } from '../model/limits.ts'
-import { checkedId } from './ids.ts'
+import { checkedId } from './faults.ts'
 
 /** What a list is asked for. */
 export type ListQuery =

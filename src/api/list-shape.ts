@@ -1,3 +1,4 @@
+import { bufferOf } from '../model/bytes.ts'
 import type { Entry, ViewFormat } from '../model/view-backend.ts'
 
 /**
@@ -28,10 +29,10 @@ export const objectShape: ListShape = {
 export const linesShape: ListShape = {
   contentType: 'application/x-ndjson',
   begin: '',
-  between: '\n',
-  end: '\n',
+  between: '',
+  end: '',
   head: id => `{"id":${JSON.stringify(id)},"value":`,
-  tail: '}',
+  tail: '}\n',
   oneLine: true,
 }
 
@@ -41,6 +42,7 @@ export const pageShape = (next: string | null): ListShape => ({
   begin: '{"items":[',
   between: ',\n',
   end: `],"next":${JSON.stringify(next)}}\n`,
+  tail: '}',
   oneLine: false,
 })
 
@@ -66,15 +68,14 @@ export class ListWriter {
   }
 
   end(): string {
-    const { begin, tail, end, contentType } = this.#shape
-    if (this.#entries > 0) return tail + end
-    return contentType === linesShape.contentType ? '' : begin + end
+    const { begin, tail, end } = this.#shape
+    return (this.#entries === 0 ? begin : tail) + end
   }
 }
 
 /** A value as JSON: as it is, as a string, or as a string of base64. */
 function jsonOf(format: ViewFormat, value: Uint8Array, oneLine: boolean): Uint8Array {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const bytes = bufferOf(value)
   if (format === 'bytes') return Buffer.from(`"${bytes.toString('base64')}"`)
   if (format === 'text') return Buffer.from(JSON.stringify(bytes.toString('utf8')))
   return oneLine ? withoutLineBreaks(bytes) : bytes

@@ -48,12 +48,14 @@ export class Visibility {
   }
 }
 
+const DOUBTFUL = ['view-lost', 'foreign-store', 'view-folding'] as const
+
 /** Reads from a store; where it turns out not to hold the view, what serves is looked at again before the next request. */
 export async function doubting<T>(view: View, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (isLogfoldError(error, 'view-lost') || isLogfoldError(error, 'foreign-store')) view.doubt()
+    if (DOUBTFUL.some(code => isLogfoldError(error, code))) view.doubt()
     throw error
   }
 }

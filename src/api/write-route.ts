@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Source, View } from '../generations/view.ts'
-import { faultError } from '../http/problem.ts'
 import { readQuery } from '../http/query.ts'
 import { sendJson } from '../http/send.ts'
 import { LogfoldError } from '../model/errors.ts'
@@ -9,10 +8,10 @@ import { limits } from '../model/limits.ts'
 import { formatPlace } from '../model/record.ts'
 import { valueFault } from '../model/value.ts'
 import { type ApiView, type ApiViews, isWritable, servingNow } from './api-view.ts'
-import { append, assertWritable, offsetOf, recordOf } from './append.ts'
+import { append, offsetOf, recordOf } from './append.ts'
 import { readBody } from './body.ts'
 import { sendBulk } from './bulk.ts'
-import { checkedId } from './ids.ts'
+import { checkedId, faultError } from './faults.ts'
 import { bodyType } from './media-type.ts'
 import { appliedPreference, readPrefer, waitMsOf } from './prefer.ts'
 
@@ -65,8 +64,12 @@ const CONDITIONS = ['if-match', 'if-none-match', 'if-unmodified-since', 'if-modi
 function beginWrite(views: ApiViews, name: string, request: Request<object>, response: Response): ApiView {
   const apiView = views.get(name)
   response.setHeader('Cache-Control', 'no-store')
-  if (!isWritable(apiView.view)) response.setHeader('Allow', 'GET, HEAD, OPTIONS')
-  assertWritable(apiView.view)
+  if (!isWritable(apiView.view)) {
+    response.setHeader('Allow', 'GET, HEAD, OPTIONS')
+    throw new LogfoldError('view-read-only', `${name} is not written through REST`, {
+      remedy: 'Write to its topic, or set `writable: true` and a `partitioner` for the view in the config.',
+    })
+  }
   readQuery(request.url, [])
   const condition = CONDITIONS.find(header => request.headers[header] !== undefined)
   if (condition === undefined) return apiView

@@ -57,6 +57,16 @@ export class Client {
     throw await this.#refused(response, method)
   }
 
+  /** The document at a path. @throws what `request` throws; unreachable where the answer breaks off */
+  async getJson(path: string): Promise<unknown> {
+    const response = await this.request(path)
+    try {
+      return await response.json()
+    } catch (error) {
+      throw this.failed(error, 'GET')
+    }
+  }
+
   /** What it means that a request, or reading its answer, threw. */
   failed(error: unknown, method: string): LogfoldError {
     const { code, message } = causeOf(error)

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { editorSchema } from '../config/editor-schema.ts'
 import { loadConfig } from '../config/load.ts'
-import { toYaml } from '../config/print.ts'
+import { toYaml } from '../config/printable.ts'
 import type { Commands } from './commands.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'

@@ -1,22 +1,12 @@
 import type { Command } from 'commander'
+import type { DeadLetter } from '../model/dead-letter.ts'
+import { limits } from '../model/limits.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
-import { getJson } from './json.ts'
 import { adminClient, type ClientFlags, count, withAdminFlags } from './options.ts'
 import { indented, nextStepsText, table } from './table.ts'
 
-interface DeadLetter {
-  readonly letter: string
-  readonly timestampMs: number
-  readonly reason: string
-  readonly detail: string
-  readonly id?: string
-  readonly keyBytes?: number
-  readonly valueBytes?: number
-  readonly resolvedBy?: string
-}
-
-interface DeadLetterWithBytes extends DeadLetter {
+interface DeadLetterShown extends DeadLetter {
   readonly key?: string | null
   readonly keyBase64: string | null
   readonly value?: string | null
@@ -28,16 +18,13 @@ interface ListFlags extends ClientFlags {
   readonly after?: string
 }
 
-const LIMIT = 100
-const LIMIT_MAX = 1000
-
 export function addDeadLetters(program: Command, io: Io): void {
   const command = program.command('deadletters').description('the records that could not be folded, and why')
   withAdminFlags(
     command
       .command('list <view>')
       .description('a page of them')
-      .option('-n, --limit <letters>', `at most so many (default: ${LIMIT}, at most ${LIMIT_MAX})`)
+      .option('-n, --limit <letters>', `at most so many (default: ${limits.pageEntries}, at most ${limits.pageEntriesMax})`)
       .option('--after <letter>', 'go on where a page ended'),
   )
     .addHelpText('after', helpText([['logfold deadletters list job', '']]))
@@ -50,10 +37,10 @@ export function addDeadLetters(program: Command, io: Io): void {
 const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
 
 async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
-  const limit = count('--limit', flags.limit, 1, LIMIT_MAX) ?? LIMIT
+  const limit = count('--limit', flags.limit, 1, limits.pageEntriesMax) ?? limits.pageEntries
   const client = adminClient(flags, io)
   const after = flags.after === undefined ? '' : `&after=${encodeURIComponent(flags.after)}`
-  const page = (await getJson(client, `${lettersPath(view)}?limit=${limit}${after}`)) as {
+  const page = (await client.getJson(`${lettersPath(view)}?limit=${limit}${after}`)) as {
     readonly items: readonly DeadLetter[]
     readonly next: string | null
     readonly total: number
@@ -90,7 +77,7 @@ function listSteps(view: string, letters: readonly DeadLetter[], next: string | 
 
 async function show(view: string, letter: string, flags: ClientFlags, io: Io): Promise<void> {
   const client = adminClient(flags, io)
-  const document = (await getJson(client, `${lettersPath(view)}/${encodeURIComponent(letter)}`)) as DeadLetterWithBytes
+  const document = (await client.getJson(`${lettersPath(view)}/${encodeURIComponent(letter)}`)) as DeadLetterShown
   if (flags.json === true) {
     await printJson(io.stdout, document)
     return

@@ -1,6 +1,6 @@
 import { table } from './table.ts'
 
-/** Exit codes and environment, for the end of the main help. */
+/** For the end of the main help. */
 export const EXIT_CODES = `
 Exit codes
   0   yes, done

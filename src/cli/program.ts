@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { packageRoot } from '../config/package-root.ts'
+import { packageVersion } from '../config/package-root.ts'
 import { addCheck } from './check.ts'
 import type { Commands } from './commands.ts'
 import { addConfig } from './config-command.ts'
@@ -53,7 +51,7 @@ export async function runCli(argv: readonly string[], commands: Commands, io: Io
 function build(commands: Commands, io: Io, setExit: (code: number) => void): Command {
   const program = new Command('logfold')
     .description('Query a compacted log: fold it into views, and serve them through REST')
-    .version(version(), '-V, --version')
+    .version(packageVersion, '-V, --version')
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({
@@ -75,9 +73,4 @@ function build(commands: Commands, io: Io, setExit: (code: number) => void): Com
   addLoad(program, io, setExit)
   addDeadLetters(program, io)
   return program
-}
-
-function version(): string {
-  const document: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
-  return typeof document === 'object' && document !== null && 'version' in document ? String(document.version) : ''
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
-import { getJson } from './json.ts'
 import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
 import { grouped, indented, nextStepsText, table } from './table.ts'
 
@@ -39,12 +38,12 @@ export function addStatus(program: Command, io: Io): void {
 async function status(view: string | undefined, flags: ClientFlags, io: Io): Promise<void> {
   const client = adminClient(flags, io)
   if (view !== undefined) {
-    const document = (await getJson(client, `/admin/views/${encodeURIComponent(view)}`)) as ViewStatus
+    const document = (await client.getJson(`/admin/views/${encodeURIComponent(view)}`)) as ViewStatus
     if (flags.json === true) await printJson(io.stdout, document)
     else await write(io.stdout, viewText(document))
     return
   }
-  const { views } = (await getJson(client, '/admin/views')) as { readonly views: readonly ViewStatus[] }
+  const { views } = (await client.getJson('/admin/views')) as { readonly views: readonly ViewStatus[] }
   const steps = [...new Set(views.flatMap(one => one.next_steps))]
   if (flags.json === true) await printJson(io.stdout, { views, next_steps: steps })
   else await write(io.stdout, viewsText(views, steps))

@@ -14,13 +14,16 @@ export function listenerUrl(listener: 'http' | 'admin', options: ConfigOptions):
   const tree = readTree(source, options, faults)
   const host = tree.get([listener, 'host']) ?? HOST
   const port = Number(tree.get([listener, 'port']) ?? (listener === 'http' ? HTTP_PORT : ADMIN_PORT))
-  if (typeof host === 'string' && Number.isInteger(port) && port > 0 && port <= 65_535) return `http://${reachable(host)}:${port}`
+  if (typeof host === 'string' && Number.isInteger(port) && port > 0 && port <= 65_535) return urlOf({ host, port })
   faults.throwIfAny()
   const flag = listener === 'http' ? '--url or LOGFOLD_URL' : '--admin or LOGFOLD_ADMIN_URL'
   throw new LogfoldError('config-invalid', `${source.origin} does not say at which port ${listener} is reached`, {
     remedy: `Give the address with ${flag}`,
   })
 }
+
+/** How a listener on this address is reached from this machine. */
+export const urlOf = ({ host, port }: { readonly host: string; readonly port: number }): string => `http://${reachable(host)}:${port}`
 
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'

@@ -7,6 +7,3 @@ export interface BackendKinds {
   /** @throws config-invalid where there is no such kind, or the module at that path, relative to `baseDir`, is none. */
   loadBackend(kind: string, baseDir: string): Promise<BackendModule<unknown>>
 }
-
-/** Part of the contract, but not of this version. */
-export const laterKinds: readonly string[] = ['redis', 'postgres']

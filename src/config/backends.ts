@@ -1,8 +1,9 @@
 import { isLogfoldError, messageOf } from '../model/errors.ts'
 import type { BackendModule } from '../model/view-backend.ts'
-import { type BackendKinds, laterKinds } from './backend-kinds.ts'
+import type { BackendKinds } from './backend-kinds.ts'
 import type { BackendConfig } from './config.ts'
 import type { Faults } from './faults.ts'
+import { laterKinds } from './later.ts'
 import { suggestion } from './near.ts'
 import { toJsonSchemaIfZod } from './schema-nodes.ts'
 import { isMap, type Tree, without } from './tree.ts'
@@ -38,12 +39,12 @@ async function loadModule(
   const { builtInKinds } = kinds
   if (!builtInKinds.includes(kind)) {
     if (laterKinds.includes(kind)) {
-      faults.add(tree.placeOf(path), path, `This version has no ${kind} backend yet. Choose from ${builtInKinds.join(', ')}`)
+      faults.add(tree.locationOf(path), path, `This version has no ${kind} backend yet. Choose from ${builtInKinds.join(', ')}`)
       return undefined
     }
     if (!/[./\\]/.test(kind)) {
       const hint = suggestion(kind, [...builtInKinds, './PATH-OF-A-MODULE.ts'])
-      faults.add(tree.placeOf(path), path, `There is no kind of backend ${JSON.stringify(kind)}${hint}`)
+      faults.add(tree.locationOf(path), path, `There is no kind of backend ${JSON.stringify(kind)}${hint}`)
       return undefined
     }
   }
@@ -51,7 +52,7 @@ async function loadModule(
     return await kinds.loadBackend(kind, baseDir)
   } catch (error) {
     const remedy = isLogfoldError(error) && error.remedy !== undefined ? `. ${error.remedy}` : ''
-    faults.add(tree.placeOf(path), path, `${messageOf(error)}${remedy}`)
+    faults.add(tree.locationOf(path), path, `${messageOf(error)}${remedy}`)
     return undefined
   }
 }

@@ -1,14 +1,7 @@
+import type { Scope, Token } from '../model/access.ts'
 import type { PartitionerName } from '../model/partitioner.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import type { BackendModule, ViewFormat } from '../model/view-backend.ts'
-
-export type Scope = 'read' | 'write'
-
-export interface Token {
-  /** SHA-256 of the token, 64 lower-case hexadecimal digits. */
-  readonly sha256: string
-  readonly scopes: readonly Scope[]
-}
 
 /** A store: its module, and its section as the module's own schema made it. */
 export interface BackendConfig {
@@ -59,8 +52,6 @@ export interface AdminConfig {
 export interface Config {
   /** The file it came from, absolute. */
   readonly file: string
-  /** Whether that is the one logfold brings along. */
-  readonly builtIn: boolean
   readonly dataDir: string
   readonly namespace: string
   readonly log: { readonly kind: 'embedded'; readonly path: string }

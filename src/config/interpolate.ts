@@ -11,11 +11,11 @@ export interface Surroundings {
   readonly baseDir: string
 }
 
-export interface Interpolation {
+interface Interpolation {
   readonly text: string
   /** The whole text was one `${…}`. */
   readonly whole: boolean
-  /** Something of it came out of a file. */
+  /** What of it came out of files. */
   readonly secrets: readonly string[]
   readonly faults: readonly string[]
 }

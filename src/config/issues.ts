@@ -1,7 +1,7 @@
 import type { ConfigIssue } from '../model/view-backend.ts'
 import type { Faults } from './faults.ts'
+import type { Path } from './location.ts'
 import { suggestion } from './near.ts'
-import type { Path } from './place.ts'
 import { type JsonSchemaNode, knownKeys, nodeAt } from './schema-nodes.ts'
 import { isSecretKey } from './secrets.ts'
 import { getIn, type Tree } from './tree.ts'
@@ -23,7 +23,7 @@ export interface Section {
   readonly schema: JsonSchemaNode | undefined
 }
 
-/** Tells what a schema found, each at the place of its key. */
+/** Tells what a schema found, each at the location of its key. */
 export function addIssues(issues: readonly ConfigIssue[], section: Section, faults: Faults): void {
   for (const issue of issues) addIssue(issue, section, faults)
 }
@@ -41,14 +41,18 @@ function addIssue(issue: DetailedIssue, { tree, base, schema }: Section, faults:
     const known = knownKeys(schema, inner)
     for (const key of issue.keys ?? []) {
       const detail = `There is no such key${suggestion(key, known)}`
-      faults.add(tree.keyPlaceOf([...path, key]), [...path, key], detail)
+      faults.add(tree.keyLocationOf([...path, key]), [...path, key], detail)
     }
     return
   }
   if (faults.has(path)) return
-  const place =
-    issue.code === 'invalid_key' ? tree.keyPlaceOf(path) : tree.get(path) === undefined ? tree.keyPlaceOf(path.slice(0, -1)) : tree.placeOf(path)
-  faults.add(place, path, describe(issue, inner, path, tree, schema))
+  const location =
+    issue.code === 'invalid_key'
+      ? tree.keyLocationOf(path)
+      : tree.get(path) === undefined
+        ? tree.keyLocationOf(path.slice(0, -1))
+        : tree.locationOf(path)
+  faults.add(location, path, describe(issue, inner, path, tree, schema))
 }
 
 function describe(issue: DetailedIssue, inner: Path, path: Path, tree: Tree, schema: JsonSchemaNode | undefined): string {

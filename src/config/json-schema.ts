@@ -1,7 +1,7 @@
 import { Ajv as Ajv7, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import { LogfoldError, messageOf } from '../model/errors.ts'
+import { type ErrorDetail, LogfoldError, messageOf } from '../model/errors.ts'
 import type { SchemaCheck } from '../model/value.ts'
 
 const ERRORS_MAX = 20
@@ -70,7 +70,7 @@ function ajvFor(document: unknown): typeof Ajv7 | typeof Ajv2020 {
   throw new LogfoldError('config-invalid', `$schema names ${JSON.stringify($schema)}; known are ${[...drafts.keys()].join(' and ')}`)
 }
 
-const toDetail = (error: ErrorObject): { pointer: string; detail: string } => {
+const toDetail = (error: ErrorObject): ErrorDetail => {
   const { instancePath, keyword, params } = error
   const member = (name: unknown): string => `${instancePath}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`
   if (keyword === 'required') return { pointer: member(params.missingProperty), detail: 'is missing' }

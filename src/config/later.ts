@@ -1,6 +1,8 @@
 import type { Faults } from './faults.ts'
-import type { Path } from './place.ts'
+import type { Path } from './location.ts'
 import { isMap, type Tree, without } from './tree.ts'
+
+export const laterKinds: readonly string[] = ['redis', 'postgres']
 
 /**
  * What the contract has and this version hasn't is told as such, so that nobody takes it for a slip of the pen, and taken out, so that
@@ -9,7 +11,7 @@ import { isMap, type Tree, without } from './tree.ts'
 export function refuseLater(tree: Tree, faults: Faults): void {
   const log = tree.get(['log'])
   if (isMap(log) && log.kind === 'kafka') {
-    faults.add(tree.placeOf(['log', 'kind']), ['log', 'kind'], 'This version cannot use Kafka as its log yet. Use embedded')
+    faults.add(tree.locationOf(['log', 'kind']), ['log', 'kind'], 'This version cannot use Kafka as its log yet. Use embedded')
     tree.replace(['log'], log.namespace === undefined ? {} : { namespace: log.namespace })
   }
   const views = tree.get(['views'])
@@ -19,7 +21,7 @@ export function refuseLater(tree: Tree, faults: Faults): void {
     const found = ['projection', 'lookups'].filter(key => Object.hasOwn(view, key))
     for (const key of found) {
       const path: Path = ['views', name, key]
-      faults.add(tree.keyPlaceOf(path), path, `This version has no ${key} yet. Leave the key out`)
+      faults.add(tree.keyLocationOf(path), path, `This version has no ${key} yet. Leave the key out`)
     }
     if (found.length > 0) tree.replace(['views', name], without(view, ...found))
   }

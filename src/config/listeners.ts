@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { isLoopback } from '../model/access.ts'
 import type { Faults } from './faults.ts'
-import { isLoopback } from './loopback.ts'
 import { ADMIN_PORT, HOST, HTTP_PORT } from './schema.ts'
 import type { Tree } from './tree.ts'
 
@@ -20,7 +20,7 @@ function checkAnonymous(tree: Tree, faults: Faults): void {
   const host = tree.get(['http', 'host'])
   if (typeof host !== 'string' || host === '' || isLoopback(host) || tree.get(['http', 'anonymous']) !== undefined) return
   const detail = `Others can reach ${host}, so what they may do without a token must be written down: http.anonymous: [read], [read, write] or []`
-  faults.add(tree.placeOf(['http', 'host']), ['http', 'host'], detail)
+  faults.add(tree.locationOf(['http', 'host']), ['http', 'host'], detail)
 }
 
 function checkStatic(tree: Tree, baseDir: string, faults: Faults): void {
@@ -30,7 +30,7 @@ function checkStatic(tree: Tree, baseDir: string, faults: Faults): void {
   const found = resolve(baseDir, folder)
   const stats = statSync(found, { throwIfNoEntry: false })
   if (stats?.isDirectory() === true) return
-  faults.add(tree.placeOf(path), path, stats === undefined ? `There is no folder ${found}` : `${found} is no folder`)
+  faults.add(tree.locationOf(path), path, stats === undefined ? `There is no folder ${found}` : `${found} is no folder`)
 }
 
 function checkPorts(tree: Tree, faults: Faults): void {
@@ -38,5 +38,5 @@ function checkPorts(tree: Tree, faults: Faults): void {
   const [httpHost, adminHost] = [tree.get(['http', 'host']) ?? HOST, tree.get(['admin', 'host']) ?? HOST]
   if (http !== admin || http === 0 || httpHost !== adminHost) return
   const path = [tree.get(['admin', 'port']) === undefined ? 'http' : 'admin', 'port']
-  faults.add(tree.placeOf(path), path, `http and admin cannot both listen on ${httpHost}:${http}. Choose another port`)
+  faults.add(tree.locationOf(path), path, `http and admin cannot both listen on ${httpHost}:${http}. Choose another port`)
 }

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
+import { isLoopback, type Token } from '../model/access.ts'
 import type { BackendKinds } from './backend-kinds.ts'
 import { readBackends } from './backends.ts'
-import type { BackendConfig, Config, HttpConfig, Token, ViewConfig } from './config.ts'
+import type { BackendConfig, Config, HttpConfig, ViewConfig } from './config.ts'
 import { Faults } from './faults.ts'
 import { refuseLater } from './later.ts'
 import { checkListeners } from './listeners.ts'
-import { isLoopback } from './loopback.ts'
 import { applyOverrides } from './overrides.ts'
 import { printableOf } from './printable.ts'
 import { configSchema, type ParsedConfig, type ParsedView } from './schema.ts'
@@ -24,7 +24,8 @@ export interface ConfigOptions extends SourceOptions {
 }
 
 /**
- * Reads, completes and checks the config.
+ * Reads, completes and checks the config: which file (`source`); its text as a tree that knows where each value stands (`yaml`, `interpolate`, `overrides`);
+ * against the schemas (`validate`, `issues`); what no schema can say (`backends`, `views`, `listeners`); and for showing (`printable`).
  * @throws config-invalid with every fault there is: `pointer` is `file:line:column key`, or the flag and the key.
  */
 export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): Promise<Config> {
@@ -46,8 +47,8 @@ export function readTree(source: Source, options: ConfigOptions, faults: Faults)
   const { origin, baseDir, text } = source
   const surroundings = { env: options.env, baseDir }
   const tree = new Tree({ origin, line: 1, column: 1 })
-  const placeAt = (line: number, column: number) => ({ origin, line, column })
-  const value = readYaml(text, { tree, path: [], placeAt, surroundings, faults })
+  const locationAt = (line: number, column: number) => ({ origin, line, column })
+  const value = readYaml(text, { tree, path: [], locationAt, surroundings, faults })
   if (value === undefined) faults.throwIfAny()
   tree.value = value ?? {}
   applyOverrides(tree, options.set ?? [], surroundings, faults)
@@ -79,7 +80,6 @@ function complete(parsed: ParsedConfig, parts: Parts): Config {
   const schemaNotes = [...schemas].flatMap(([view, schema]) => schema.notes.map(note => `The JSON Schema of ${view}: ${note}`))
   return {
     file: source.file,
-    builtIn: source.builtIn,
     dataDir,
     namespace: parsed.log.namespace,
     log,

@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein'
 
 /** The candidate that was probably meant; undefined when none is near enough. */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const editsMax = word.length <= 2 ? 1 : Math.max(2, Math.floor(word.length / 3))
   let best: { candidate: string; edits: number } | undefined
   for (const candidate of candidates) {

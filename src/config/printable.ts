@@ -1,3 +1,4 @@
+import { stringify } from 'yaml'
 import type { BackendConfig } from './config.ts'
 import type { ParsedConfig } from './schema.ts'
 import { masked } from './secrets.ts'
@@ -8,6 +9,8 @@ export function printableOf(resolved: ParsedConfig, backends: ReadonlyMap<string
   const sections = [...backends.values()].map(({ name, kind, config }) => [name, { kind, ...plain(config, resolved.backends[name]) }])
   return masked({ ...resolved, backends: Object.fromEntries(sections) }, tree.secrets)
 }
+
+export const toYaml = (value: unknown): string => stringify(value, { lineWidth: 0 })
 
 /** What a schema made of a section; or, where that isn't plain data, what was written. */
 function plain(config: unknown, written: unknown): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ConfigSchema } from '../model/view-backend.ts'
-import type { Path } from './place.ts'
+import type { Path } from './location.ts'
 
 /** The part of a JSON Schema that this folder looks at. */
 export interface JsonSchemaNode {
@@ -26,16 +26,18 @@ export function toJsonSchemaIfZod(schema: ConfigSchema<unknown>): JsonSchemaNode
 
 /** What the schema says of the value at the path. */
 export function nodeAt(schema: JsonSchemaNode | undefined, path: Path): JsonSchemaNode | undefined {
-  let nodes = schema === undefined ? [] : alternatives(schema)
-  for (const part of path) nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(alternatives)
-  return nodes[0]
+  return nodesAt(schema, path)[0]
 }
 
 /** The keys that the map at the path may have. */
 export function knownKeys(schema: JsonSchemaNode | undefined, path: Path): readonly string[] {
+  return [...new Set(nodesAt(schema, path).flatMap(node => Object.keys(node.properties ?? {})))]
+}
+
+function nodesAt(schema: JsonSchemaNode | undefined, path: Path): readonly JsonSchemaNode[] {
   let nodes = schema === undefined ? [] : alternatives(schema)
   for (const part of path) nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(alternatives)
-  return [...new Set(nodes.flatMap(node => Object.keys(node.properties ?? {})))]
+  return nodes
 }
 
 const alternatives = (node: JsonSchemaNode): JsonSchemaNode[] => [node, ...[...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(alternatives)]

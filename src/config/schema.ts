@@ -9,6 +9,9 @@ import { limits } from '../model/limits.ts'
 export const HOST = '127.0.0.1'
 export const HTTP_PORT = 8080
 export const ADMIN_PORT = 9080
+export const NAMESPACE = 'logfold'
+export const PARTITIONS = 10
+export const PARTITIONER = 'murmur2'
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 const VIEW_NAME = /^[a-z][a-z0-9_]{0,39}$/
@@ -32,7 +35,7 @@ const log = z.strictObject({
   namespace: z
     .string()
     .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'It has 1 to 40 lower-case letters, digits, dashes and underscores, and starts with a letter' })
-    .default('logfold')
+    .default(NAMESPACE)
     .describe("Before the names of logfold's own topics and groups, as in logfold.job.dead."),
 })
 
@@ -48,7 +51,9 @@ const view = z.strictObject({
     .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/, { error: 'A topic has 1 to 249 letters, digits, dots, dashes and underscores' })
     .optional()
     .describe("The topic the view is folded from; without it, the view's name."),
-  partitions: wholeNumber(1, limits.partitionsMax).default(10).describe('Of a topic that is yet to be made, and what an existing one must have.'),
+  partitions: wholeNumber(1, limits.partitionsMax)
+    .default(PARTITIONS)
+    .describe('Of a topic that is yet to be made, and what an existing one must have.'),
   replication: wholeNumber(-1, 100)
     .refine(copies => copies !== 0, { error: 'It must be -1, or at least 1' })
     .default(-1)
@@ -57,7 +62,7 @@ const view = z.strictObject({
   backend: text().describe('Name of the backend the view lives in.'),
   partitioner: z
     .enum(['murmur2', 'crc32', 'any'])
-    .default('murmur2')
+    .default(PARTITIONER)
     .describe("How the topic's writers choose a partition: murmur2 (Java, kafkajs), crc32 (librdkafka's default), or any, where no rule is known."),
   writable: z.boolean().optional().describe('Whether REST writes to the view: yes, unless the partitioner is any.'),
   format: z.enum(['json', 'text', 'bytes']).default('json').describe('What the values are.'),
@@ -110,7 +115,7 @@ const logging = z.strictObject({
 })
 
 export const configSchema = z.strictObject({
-  dataDir: text().default('./data').describe('Where data files go; relative to the working directory.'),
+  dataDir: text().default('./data').describe('Where data files go. Relative to this file; the default, to the working directory.'),
   log: log.prefault({}).describe('Where the truth is.'),
   backends: z.record(name('The name of a backend'), backend).describe('The stores, by name.'),
   views: z
@@ -127,7 +132,6 @@ export const configSchema = z.strictObject({
 
 export type ParsedConfig = z.output<typeof configSchema>
 export type ParsedView = ParsedConfig['views'][string]
-export type Scope = z.output<typeof scope>
 
 function isOrigin(text: string): boolean {
   return text === '*' || (URL.canParse(text) && new URL(text).origin === text)

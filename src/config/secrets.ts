@@ -3,7 +3,7 @@ const SECRET_KEY = /pass|secret|token|sha256|api_?key|private_?key|credential/i
 
 export const isSecretKey = (key: unknown): boolean => typeof key === 'string' && SECRET_KEY.test(key)
 
-export const MASK = '***'
+const MASK = '***'
 
 /** A short secret is looked for as a whole value only: a `1` would otherwise blacken half the config. */
 const PART_LENGTH_MIN = 4

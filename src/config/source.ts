@@ -21,12 +21,11 @@ export interface Source {
   readonly file: string
   /** As a person would name it: relative where it lies in the working directory. */
   readonly origin: string
-  readonly builtIn: boolean
   readonly baseDir: string
   readonly text: string
 }
 
-export const builtInConfigFile = join(packageRoot, 'config', 'default.yaml')
+const builtInConfigFile = join(packageRoot, 'config', 'default.yaml')
 
 /** `-c`, `LOGFOLD_CONFIG`, `./logfold.yaml`, else the one logfold brings along. @throws config-invalid where it can't be read. */
 export function readSource({ file, env, cwd }: SourceOptions): Source {
@@ -35,7 +34,7 @@ export function readSource({ file, env, cwd }: SourceOptions): Source {
   const found = named === undefined ? (existsSync(local) ? local : builtInConfigFile) : resolve(cwd, named)
   const path = relative(cwd, found)
   const origin = path.startsWith('..') ? found : path
-  return { file: found, origin, builtIn: found === builtInConfigFile, baseDir: dirname(found), text: read(found, origin) }
+  return { file: found, origin, baseDir: dirname(found), text: read(found, origin) }
 }
 
 function read(file: string, origin: string): string {

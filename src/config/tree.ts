@@ -1,40 +1,40 @@
-import type { Path, Place } from './place.ts'
+import type { Location, Path } from './location.ts'
 
 /** A value that was wholly one `${…}`: as text, beside what YAML made of it. */
-export interface Interpolated {
+interface Interpolated {
   readonly path: Path
   readonly text: string
 }
 
 /**
- * The config as plain data, before anybody has checked it, and the place of each key and value in it.
+ * The config as plain data, before anybody has checked it, and the location of each key and value in it.
  */
 export class Tree {
-  readonly root: Place
+  readonly root: Location
   value: unknown = {}
-  readonly #keys = new Map<string, Place>()
-  readonly #values = new Map<string, Place>()
+  readonly #keys = new Map<string, Location>()
+  readonly #values = new Map<string, Location>()
   readonly interpolated: Interpolated[] = []
   /** What came out of a `${file:…}`: never to be shown. */
   readonly secrets = new Set<string>()
 
-  constructor(root: Place) {
+  constructor(root: Location) {
     this.root = root
   }
 
-  mark(path: Path, places: { readonly key?: Place; readonly value: Place }): void {
-    if (places.key !== undefined) this.#keys.set(nameOf(path), places.key)
-    this.#values.set(nameOf(path), places.value)
+  mark(path: Path, locations: { readonly key?: Location; readonly value: Location }): void {
+    if (locations.key !== undefined) this.#keys.set(nameOf(path), locations.key)
+    this.#values.set(nameOf(path), locations.value)
   }
 
   /** Of the value, or of the nearest thing around it that was written. */
-  placeOf(path: Path): Place {
+  locationOf(path: Path): Location {
     return this.#nearest(path, this.#values)
   }
 
   /** Of the key, or of the nearest thing around it that was written. */
-  keyPlaceOf(path: Path): Place {
-    return this.#keys.get(nameOf(path)) ?? this.placeOf(path)
+  keyLocationOf(path: Path): Location {
+    return this.#keys.get(nameOf(path)) ?? this.locationOf(path)
   }
 
   get(path: Path): unknown {
@@ -46,11 +46,11 @@ export class Tree {
     this.value = setIn(this.value, path, value)
   }
 
-  /** Forgets the places and the texts of what stands at and below the path. */
+  /** Forgets the locations and the texts of what stands at and below the path. */
   forget(path: Path): void {
     const [self, below] = [nameOf(path), `${nameOf(path).slice(0, -1)},`]
-    for (const places of [this.#keys, this.#values]) {
-      for (const name of places.keys()) if (name === self || name.startsWith(below)) places.delete(name)
+    for (const locations of [this.#keys, this.#values]) {
+      for (const name of locations.keys()) if (name === self || name.startsWith(below)) locations.delete(name)
     }
     const kept = this.interpolated.filter(one => nameOf(one.path) !== self && !nameOf(one.path).startsWith(below))
     this.interpolated.splice(0, this.interpolated.length, ...kept)
@@ -62,10 +62,10 @@ export class Tree {
     if (isMap(map)) this.replace(parent, without(map, String(path.at(-1))))
   }
 
-  #nearest(path: Path, places: ReadonlyMap<string, Place>): Place {
+  #nearest(path: Path, locations: ReadonlyMap<string, Location>): Location {
     for (let length = path.length; length > 0; length--) {
-      const place = places.get(nameOf(path.slice(0, length)))
-      if (place !== undefined) return place
+      const location = locations.get(nameOf(path.slice(0, length)))
+      if (location !== undefined) return location
     }
     return this.root
   }
@@ -85,7 +85,7 @@ export function getIn(value: unknown, path: Path): unknown {
 }
 
 /** A copy with one value changed; what lies on the way and is no map or list becomes a map. */
-export function setIn(value: unknown, path: Path, put: unknown): unknown {
+function setIn(value: unknown, path: Path, put: unknown): unknown {
   const [part, ...rest] = path
   if (part === undefined) return put
   if (Array.isArray(value)) return value.map((item, at) => (at === part ? setIn(item, rest, put) : item))

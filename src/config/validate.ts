@@ -18,8 +18,8 @@ export async function validate<T>(
   let result = await check()
   if (result.issues === undefined) return result
   const before = tree.value
-  const places = new Set(result.issues.map(issue => JSON.stringify([...base, ...issuePath(issue)])))
-  for (const { path, text } of tree.interpolated) if (places.has(JSON.stringify(path))) tree.replace(path, text)
+  const paths = new Set(result.issues.map(issue => JSON.stringify([...base, ...issuePath(issue)])))
+  for (const { path, text } of tree.interpolated) if (paths.has(JSON.stringify(path))) tree.replace(path, text)
   if (tree.value !== before) {
     const again = await check()
     if ((again.issues?.length ?? 0) < result.issues.length) result = again

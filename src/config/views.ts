@@ -4,6 +4,7 @@ import type { Faults } from './faults.ts'
 import { fileProblem } from './file-problem.ts'
 import { type CompiledSchema, compileJsonSchema } from './json-schema.ts'
 import { suggestion } from './near.ts'
+import { NAMESPACE, PARTITIONER, PARTITIONS } from './schema.ts'
 import { isMap, type Tree } from './tree.ts'
 
 const SCHEMA_BYTES_MAX = 1024 * 1024
@@ -41,18 +42,18 @@ function checkBackend(tree: Tree, { name, raw }: RawView, faults: Faults): void 
   if (typeof raw.backend !== 'string' || !isMap(backends) || Object.hasOwn(backends, raw.backend)) return
   const path = ['views', name, 'backend']
   const hint = suggestion(raw.backend, Object.keys(backends))
-  faults.add(tree.placeOf(path), path, `There is no backend ${JSON.stringify(raw.backend)}${hint}`)
+  faults.add(tree.locationOf(path), path, `There is no backend ${JSON.stringify(raw.backend)}${hint}`)
 }
 
 function checkWritable(tree: Tree, { name, raw }: RawView, faults: Faults): void {
   if (raw.partitioner !== 'any' || raw.writable !== true) return
   const path = ['views', name, 'writable']
   const why = 'With the partitioner any, nobody knows where a key belongs, so that REST cannot write'
-  faults.add(tree.placeOf(path), path, `${why}. Name the partitioner, or leave writable out`)
+  faults.add(tree.locationOf(path), path, `${why}. Name the partitioner, or leave writable out`)
 }
 
 function checkTopics(tree: Tree, views: readonly RawView[], faults: Faults): void {
-  const namespace = tree.get(['log', 'namespace']) ?? 'logfold'
+  const namespace = tree.get(['log', 'namespace']) ?? NAMESPACE
   const own = new Map([
     [`${namespace}.control`, 'its commands'],
     [`${namespace}.presence`, 'who is alive'],
@@ -62,7 +63,7 @@ function checkTopics(tree: Tree, views: readonly RawView[], faults: Faults): voi
   for (const view of views) {
     const path = ['views', view.name, 'topic']
     const taken = own.get(view.topic)
-    if (taken !== undefined) faults.add(tree.placeOf(path), path, `In the topic ${view.topic} logfold keeps ${taken}. Choose another`)
+    if (taken !== undefined) faults.add(tree.locationOf(path), path, `In the topic ${view.topic} logfold keeps ${taken}. Choose another`)
     const first = firsts.get(view.topic)
     if (first === undefined) firsts.set(view.topic, view)
     else checkShared(tree, first, view, faults)
@@ -72,23 +73,23 @@ function checkTopics(tree: Tree, views: readonly RawView[], faults: Faults): voi
 /** Two views may be folded from one topic, if they agree on what the topic is. */
 function checkShared(tree: Tree, first: RawView, second: RawView, faults: Faults): void {
   for (const [key, fallback] of [
-    ['partitions', 10],
-    ['partitioner', 'murmur2'],
+    ['partitions', PARTITIONS],
+    ['partitioner', PARTITIONER],
   ] as const) {
     const [a, b] = [first.raw[key] ?? fallback, second.raw[key] ?? fallback]
     if (a === b) continue
     const path = ['views', second.name, key]
     const detail = `${first.name} is folded from the same topic ${second.topic}, with ${key} ${a} instead of ${b}. They must be the same`
-    faults.add(tree.placeOf(path), path, detail)
+    faults.add(tree.locationOf(path), path, detail)
   }
 }
 
 function readJsonSchema(tree: Tree, { name, raw }: RawView, baseDir: string, faults: Faults): ViewSchema | undefined {
   if (typeof raw.jsonSchema !== 'string' || raw.jsonSchema === '') return undefined
   const path = ['views', name, 'jsonSchema']
-  const place = tree.placeOf(path)
+  const location = tree.locationOf(path)
   if (raw.format === 'text' || raw.format === 'bytes') {
-    faults.add(place, path, `Only a json view has a JSON Schema, and the format of ${name} is ${raw.format}`)
+    faults.add(location, path, `Only a json view has a JSON Schema, and the format of ${name} is ${raw.format}`)
   }
   const file = resolve(baseDir, raw.jsonSchema)
   try {
@@ -97,7 +98,7 @@ function readJsonSchema(tree: Tree, { name, raw }: RawView, baseDir: string, fau
     const document: unknown = JSON.parse(text)
     return { document, ...compileJsonSchema(document) }
   } catch (error) {
-    faults.add(place, path, fileProblem(file, error))
+    faults.add(location, path, fileProblem(file, error))
     return undefined
   }
 }

@@ -1,17 +1,17 @@
 import { type Document, isAlias, isScalar, isSeq, isMap as isYamlMap, LineCounter, type Node, type Pair, parseDocument, type Range } from 'yaml'
 import type { Faults } from './faults.ts'
 import { interpolate, type Surroundings } from './interpolate.ts'
-import type { Path, Place } from './place.ts'
+import type { Location, Path } from './location.ts'
 import type { Tree } from './tree.ts'
 
 /** Enough for a thousand views; an anchor that doubles itself over and over is stopped here. */
 const NODES_MAX = 100_000
 
 export interface YamlReading {
-  /** Where the value goes in the tree; its places, secrets and `${…}` are written there. */
+  /** Where the value goes in the tree; its locations, secrets and `${…}` are written there. */
   readonly tree: Tree
   readonly path: Path
-  readonly placeAt: (line: number, column: number) => Place
+  readonly locationAt: (line: number, column: number) => Location
   readonly surroundings: Surroundings
   readonly faults: Faults
 }
@@ -43,19 +43,19 @@ class Reader {
     return this.#value(contents, path)
   }
 
-  #at(offset: number): Place {
+  #at(offset: number): Location {
     const { line, col } = this.#lines.linePos(offset)
-    return this.#reading.placeAt(line, col)
+    return this.#reading.locationAt(line, col)
   }
 
-  #placeOf(node: { readonly range?: Range | null | undefined }): Place {
+  #locationOf(node: { readonly range?: Range | null | undefined }): Location {
     return this.#at(node.range?.[0] ?? 0)
   }
 
   #value(node: Node | null, path: Path): unknown {
     if (node === null) return null
     if (++this.#nodes > NODES_MAX) {
-      if (this.#nodes === NODES_MAX + 1) this.#reading.faults.add(this.#placeOf(node), path, `There are more than ${NODES_MAX} values`)
+      if (this.#nodes === NODES_MAX + 1) this.#reading.faults.add(this.#locationOf(node), path, `There are more than ${NODES_MAX} values`)
       return null
     }
     if (isAlias(node)) return this.#value(node.resolve(this.#document) ?? null, path)
@@ -63,31 +63,31 @@ class Reader {
     if (isSeq(node)) {
       return node.items.map((item, at) => {
         const itemPath = [...path, at]
-        this.#reading.tree.mark(itemPath, { value: this.#placeOf(item as Node) })
+        this.#reading.tree.mark(itemPath, { value: this.#locationOf(item as Node) })
         return this.#value(item as Node, itemPath)
       })
     }
     if (!isScalar(node)) return null
-    return typeof node.value === 'string' ? this.#text(node.value, this.#placeOf(node), path) : node.value
+    return typeof node.value === 'string' ? this.#text(node.value, this.#locationOf(node), path) : node.value
   }
 
   #map(pairs: readonly Pair<unknown, unknown>[], path: Path): unknown {
     const map: Record<string, unknown> = {}
     for (const { key, value } of pairs) {
       if (!isScalar(key)) {
-        this.#reading.faults.add(this.#placeOf(key as Node), path, 'A key must be a word')
+        this.#reading.faults.add(this.#locationOf(key as Node), path, 'A key must be a word')
         continue
       }
       const name = String(key.value)
       const keyPath = [...path, name]
-      const place = this.#placeOf(key)
+      const location = this.#locationOf(key)
       // Assigning it would change the object's prototype instead of adding a key.
       if (name === '__proto__') {
-        this.#reading.faults.add(place, keyPath, 'There is no such key')
+        this.#reading.faults.add(location, keyPath, 'There is no such key')
         continue
       }
       const node = value as Node | null
-      this.#reading.tree.mark(keyPath, { key: place, value: node?.range ? this.#placeOf(node) : place })
+      this.#reading.tree.mark(keyPath, { key: location, value: node?.range ? this.#locationOf(node) : location })
       const read = this.#value(node, keyPath)
       if (read !== undefined) map[name] = read
     }
@@ -95,10 +95,10 @@ class Reader {
   }
 
   /** Undefined where a whole `${…}` came out empty, or something in it is at fault: the key is then as if it weren't there. */
-  #text(source: string, place: Place, path: Path): unknown {
+  #text(source: string, location: Location, path: Path): unknown {
     if (!source.includes('${')) return source
     const { text, whole, secrets, faults } = interpolate(source, this.#reading.surroundings)
-    for (const fault of faults) this.#reading.faults.add(place, path, fault)
+    for (const fault of faults) this.#reading.faults.add(location, path, fault)
     for (const secret of secrets) addSecrets(secret, this.#reading.tree.secrets)
     // What is at fault is as if it weren't there, so that it isn't told twice.
     if (faults.length > 0) return undefined

@@ -1,14 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { RequestHandler, Response } from 'express'
+import type { Scope, Token } from '../model/access.ts'
 import { LogfoldError } from '../model/errors.ts'
-
-export type Scope = 'read' | 'write'
-
-export interface Token {
-  /** Of the token in UTF-8, in hex. */
-  readonly sha256: string
-  readonly scopes: readonly Scope[]
-}
 
 export interface AccessRules {
   /** By a name that only people read. */

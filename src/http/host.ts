@@ -1,8 +1,6 @@
 import type { RequestHandler } from 'express'
+import { isLoopback } from '../model/access.ts'
 import { LogfoldError } from '../model/errors.ts'
-
-/** Whether only this machine can reach a listener at that address. */
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /**
  * On loopback, refuses a Host that isn't this machine. A foreign page can have its own name resolve to 127.0.0.1 (DNS rebinding), and its script

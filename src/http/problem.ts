@@ -1,7 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import { type ErrorCode, type ErrorDetail, isLogfoldError, LogfoldError, messageOf, type Retry } from '../model/errors.ts'
-import type { Fault } from '../model/fault.ts'
-import { limits } from '../model/limits.ts'
 
 /** What an error looks like from outside (RFC 9457, `application/problem+json`). */
 export interface Problem {
@@ -14,7 +12,7 @@ export interface Problem {
   readonly errors?: readonly ErrorDetail[]
 }
 
-export const PROBLEM_TYPE = 'application/problem+json'
+const PROBLEM_TYPE = 'application/problem+json'
 
 const RETRY_AFTER_MS = 1000
 /** A value can break a schema in as many places as it has members; an answer names the first ones. */
@@ -69,22 +67,6 @@ export function sendProblem(response: ServerResponse, error: LogfoldError): void
   const body = Buffer.from(`${JSON.stringify(problemOf(error))}\n`)
   response.setHeader('Content-Length', body.length)
   response.end(body)
-}
-
-/** The error of an id or a value that isn't taken: REST refuses it for the reason the fold would make a dead letter of it. */
-export function faultError(fault: Fault): LogfoldError {
-  const options = fault.errors === undefined ? {} : { errors: fault.errors }
-  if (fault.reason.startsWith('key-')) {
-    const remedy = `An id has 1 to ${limits.idBytesMax} bytes of UTF-8, without NUL.`
-    return new LogfoldError('invalid-id', fault.detail, { remedy })
-  }
-  if (fault.reason === 'value-schema-mismatch') {
-    return new LogfoldError('schema-mismatch', fault.detail, { ...options, remedy: 'Correct the members that `errors` names.' })
-  }
-  if (fault.reason === 'value-too-large') {
-    return new LogfoldError('too-large', fault.detail, { remedy: 'Send a smaller value.' })
-  }
-  return new LogfoldError('invalid-value', fault.detail, { remedy: 'Send a value of the format that GET /api names.' })
 }
 
 /** What the log line of a failed request carries. */

@@ -34,10 +34,11 @@ export interface DeadLetterWithBytes extends DeadLetter {
 /** What the API and the admin listener may know of a view's dead letters: a fold of their topic, a moment behind it. */
 export interface DeadLetterReader {
   unresolved(id: string): boolean
-  /** By generation, partition and offset. `after` is a `letter`. `total` counts all that are known. */
+  /** By generation, partition and offset. `after` is a `letter`. `complete` is false where there are more than `total`. */
   list(options: { readonly after?: string; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number
+    readonly complete: boolean
   }
   /** @throws no-such-dead-letter */
   show(letter: string): Promise<DeadLetterWithBytes>

@@ -1,3 +1,5 @@
+import type { ErrorDetail } from './errors.ts'
+
 /**
  * Why a record can't be folded, or a write isn't taken: the same rules, the same names, whether the record came through REST or from another producer.
  */
@@ -19,5 +21,5 @@ export interface Fault {
   readonly reason: FaultReason
   readonly detail: string
   /** Where in the value, for a schema mismatch: JSON pointers. */
-  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[]
+  readonly errors?: readonly ErrorDetail[]
 }

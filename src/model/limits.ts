@@ -15,6 +15,5 @@ export const limits = {
   bulkLinesMax: 100_000,
   urlBytesMax: 8 * 1024,
   headerBytesMax: 16 * 1024,
-  viewNameLengthMax: 40,
   partitionsMax: 1_000,
 } as const

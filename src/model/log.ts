@@ -1,4 +1,5 @@
 import type { NewRecord, Offset, Stretch } from './record.ts'
+import type { Checkpoint } from './view-backend.ts'
 
 /**
  * The log: the only truth, and the only coordinator. Everything above this interface is the same on Kafka and on the embedded log.
@@ -38,10 +39,12 @@ export interface Log {
   /** How many members the group has now; undefined where that can't be told. For telling whether waiting for a fold makes sense. */
   members(group: string): Promise<number | undefined>
   /**
-   * Whether deletes may be missing for somebody who folded up to `position` and was last at the end at `atEndMs`: tombstones beyond `position` that
-   * compaction has removed meanwhile. Then the keys they deleted would stay for ever, and only a fold from 0 is right.
+   * Whether deletes may be missing for who folded up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then the keys
+   * they deleted would stay for ever, and only a fold from 0 is right. A log that knows what it removed answers exactly (`tombstonesRemovedTo`), another
+   * by time (`atEndMs` and the topic's retention of deletes). False at position 0.
+   * @throws log-unavailable
    */
-  deletesMayBeMissing(topic: Topic, partition: number, position: Offset, atEndMs: number): Promise<boolean>
+  deletesMayBeMissing(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs' | 'tombstonesRemovedTo'>): Promise<boolean>
   close(): Promise<void>
 }
 

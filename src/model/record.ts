@@ -11,7 +11,7 @@
  */
 
 /**
- * A place in a partition, in records. A safe integer: Kafka's offsets have 64 bits, but 2^53 records in one partition are a million
+ * A record's number in its partition; as a position or an end offset, also that of a record yet to come. A safe integer: Kafka's offsets have 64 bits, but 2^53 records in one partition are a million
  * records a second for 285 years. A log that meets a larger one throws instead of rounding.
  */
 export type Offset = number
@@ -54,6 +54,11 @@ export interface Stretch {
   readonly endOffset: Offset
   /** The first offset in `[from, next)` that compaction removed. Undefined without a hole. Control records are no holes. */
   readonly hole: Offset | undefined
+  /**
+   * The highest offset of a tombstone that compaction has removed for its age, as of the same round trip; -1 where there is none, or the log can't tell. Somebody
+   * who stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
+   */
+  readonly tombstonesRemovedTo: Offset
   /** Epoch of the leader that wrote the last record below `next`; -1 where the log has none. */
   readonly leaderEpoch: number
   /** Bytes held by the stretch, for bounding what is under way. */

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer'
+import { bufferOf } from './bytes.ts'
+import { type ErrorDetail, messageOf } from './errors.ts'
 import type { Fault } from './fault.ts'
 import { limits } from './limits.ts'
 import type { ViewFormat } from './view-backend.ts'
 
 /** Checks a parsed JSON value against a view's JSON Schema. Empty when it fits. */
-export type SchemaCheck = (value: unknown) => readonly { readonly pointer: string; readonly detail: string }[]
+export type SchemaCheck = (value: unknown) => readonly ErrorDetail[]
 
 /**
  * What keeps these bytes from being a value of the format. Undefined when nothing does. Checked once, in the fold and in REST alike, so that no
@@ -28,15 +30,12 @@ function jsonFault(value: Uint8Array, schema: SchemaCheck | undefined): Fault | 
   if (depthExceeds(value, limits.jsonDepthMax)) {
     return { reason: 'value-too-deep', detail: `The value nests deeper than ${limits.jsonDepthMax} arrays and objects` }
   }
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
+  const text = bufferOf(value).toString('utf8')
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
   } catch (error) {
-    return {
-      reason: 'value-not-json',
-      detail: `The value is not JSON: ${error instanceof Error ? error.message : String(error)}`,
-    }
+    return { reason: 'value-not-json', detail: `The value is not JSON: ${messageOf(error)}` }
   }
   const faulty = text.includes('\\u') ? escapeFault(text) : undefined
   if (faulty !== undefined) return faulty

@@ -85,9 +85,15 @@ export interface Checkpoint {
   readonly vouched: Offset
   /** Epoch of the leader that wrote the last record below `position`; -1 when unknown. */
   readonly leaderEpoch: number
+  /** `Stretch.tombstonesRemovedTo` as it was when the last record below `position` was fetched; -1 at first. */
+  readonly tombstonesRemovedTo: Offset
   /** When this partition was last known to be at the end of the log. Milliseconds since the epoch; 0: never. */
   readonly atEndMs: number
 }
+
+/** Whether a shard with these checkpoints has folded up to these end offsets, one a partition. */
+export const vouchesFor = (checkpoints: readonly Checkpoint[], endOffsets: readonly Offset[]): boolean =>
+  endOffsets.every((end, partition) => (checkpoints[partition]?.vouched ?? 0) >= end)
 
 /**
  * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter.
@@ -192,10 +198,16 @@ export interface ViewAdmin {
    * @throws view-unavailable when the shard doesn't answer.
    */
   open(shard: string, options?: { readonly anew?: boolean }): Promise<OpenOutcome>
-  /** Records, beside the identity, that the shard is filled. `open` with `anew`, or of a lost shard, takes it back. Nothing is done on a shard without the identity. */
-  markFilled(shard: string): Promise<void>
-  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. */
+  /**
+   * Records, beside the identity, that the shard is filled, if it vouches for every one of these end offsets (one a partition): seen and recorded in one atomic
+   * step, so that a late caller can't mark a shard that was opened anew meanwhile. `open` takes the mark back, unless it keeps the shard.
+   * @returns whether it was recorded; false also on a shard without the identity.
+   * @throws view-unavailable when the shard doesn't answer.
+   */
+  markFilled(shard: string, endOffsets: readonly Offset[]): Promise<boolean>
+  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. @throws view-lost, foreign-store */
   serve(): Promise<void>
+  /** Of this generation; no entries where it isn't open on the shard. */
   stats(shard: string): Promise<ShardStats>
   /**
    * Takes away the identity on every shard, so that no reader can take absence for an answer; then deletes this generation in small steps.
@@ -238,8 +250,8 @@ export interface BackendContext {
 }
 
 /**
- * The part of the Standard Schema interface (standardschema.dev, version 1) that logfold calls: zod, valibot, arktype and others have it. Validation is
- * synchronous and reports all faults at once, each with the path of its key.
+ * The part of the Standard Schema interface (standardschema.dev, version 1) that logfold calls: zod, valibot, arktype and others have it. Validation
+ * reports all faults at once, each with the path of its key.
  */
 export interface ConfigSchema<Config> {
   readonly '~standard': {

@@ -1,10 +1,10 @@
 import type { DeadLetter, DeadLetterWithBytes } from '../model/dead-letter.ts'
 import type { FaultReason } from '../model/fault.ts'
-import { formatPlace } from '../model/record.ts'
+import type { NewRecord } from '../model/record.ts'
 import type { FaultyRecord } from './fold.ts'
 
 /**
- * How a dead letter is written in its topic. Key: `<generation>:<partition>:<offset>`. Value: one line of JSON, a line feed, then the bytes of the
+ * How a dead letter is written in its topic. Key: `<generation>:<partition>:<offset>`, and `…/resolved` beside it once it is. Value: one line of JSON, a line feed, then the bytes of the
  * record's key and of its value, so that no byte is changed and a value of any content takes no more room than it had.
  */
 interface Header {
@@ -20,7 +20,6 @@ interface Header {
   readonly keyBytes: number | null
   /** Null: the record was a tombstone. */
   readonly valueBytes: number | null
-  readonly resolvedBy?: string
 }
 
 const DETAIL_LENGTH_MAX = 500
@@ -51,11 +50,20 @@ function describe({ fault }: FaultyRecord): string {
   return places.length === 0 ? fault.detail : `${fault.detail}: ${places.join('; ')}`
 }
 
-/** The letter, told to be resolved by the record of its key at this offset. */
-export const resolved = (letter: DeadLetterWithBytes, offset: number): DeadLetterWithBytes => ({
-  ...letter,
-  resolvedBy: formatPlace(letter.partition, offset),
+const RESOLVED = '/resolved'
+
+/** Says, beside a letter, by which record of its id it is resolved. Small, so that a record that folds is never held up by the bytes of those that didn't. */
+export const resolutionRecord = (letter: string, resolvedBy: string): NewRecord => ({
+  partition: 0,
+  key: Buffer.from(letter + RESOLVED),
+  value: Buffer.from(JSON.stringify({ format: 1, resolvedBy })),
 })
+
+export function decodeResolution(key: string, value: Uint8Array): { readonly letter: string; readonly resolvedBy: string } | undefined {
+  if (!key.endsWith(RESOLVED)) return undefined
+  const { resolvedBy } = parse(value) as { resolvedBy?: unknown }
+  return typeof resolvedBy === 'string' ? { letter: key.slice(0, -RESOLVED.length), resolvedBy } : undefined
+}
 
 export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
   const header: Header = {
@@ -69,7 +77,6 @@ export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
     ...(letter.id === undefined ? {} : { id: letter.id }),
     keyBytes: letter.keyBytes ?? null,
     valueBytes: letter.valueBytes ?? null,
-    ...(letter.resolvedBy === undefined ? {} : { resolvedBy: letter.resolvedBy }),
   }
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), letter.key ?? Buffer.alloc(0), letter.value ?? Buffer.alloc(0)])
 }
@@ -103,16 +110,21 @@ const fromHeader = (header: Header): DeadLetter => ({
   id: header.id,
   keyBytes: header.keyBytes ?? undefined,
   valueBytes: header.valueBytes ?? undefined,
-  resolvedBy: header.resolvedBy,
+  resolvedBy: undefined,
 })
 
 function readHeader(value: Uint8Array): Header | undefined {
   const end = value.indexOf(LINE_FEED)
-  if (end < 0) return undefined
+  const header = parse(value.subarray(0, Math.max(end, 0))) as Partial<Header>
+  return header.format === 1 ? (header as Header) : undefined
+}
+
+/** An empty object where it is no JSON object: somebody else's record. */
+function parse(bytes: Uint8Array): object {
   try {
-    const header = JSON.parse(Buffer.from(value.subarray(0, end)).toString('utf8')) as Partial<Header> | null
-    return header?.format === 1 ? (header as Header) : undefined
+    const parsed: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return typeof parsed === 'object' && parsed !== null ? parsed : {}
   } catch {
-    return undefined
+    return {}
   }
 }

@@ -2,10 +2,10 @@ import type { DeadLetter, DeadLetterReader, DeadLetterWithBytes } from '../model
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { NewRecord, Offset, RecordCursor } from '../model/record.ts'
+import { formatPlace, type NewRecord, type Offset, type RecordCursor } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
-import { decodeLetter, decodeLetterWithBytes, encodeLetter, letterName, letterOf, resolved } from './dead-letter-record.ts'
+import { decodeLetter, decodeLetterWithBytes, decodeResolution, encodeLetter, letterName, letterOf, resolutionRecord } from './dead-letter-record.ts'
 import type { FaultyRecord } from './fold.ts'
 
 /** Letters kept in memory, about 500 bytes each. More are written all the same, but not listed, and their ids are not known as unresolved. */
@@ -30,18 +30,19 @@ export class DeadLetters implements DeadLetterReader {
   readonly #logger: Logger
   readonly #letters = new Map<string, Known>()
   readonly #unresolved = new Map<string, Set<string>>()
-  readonly #reader: LogReader
+  readonly #readers = new Set<LogReader>()
+  readonly #closing = new AbortController()
   readonly #caughtUp = Promise.withResolvers<void>()
   readonly #reading: Promise<void>
   #sorted: readonly DeadLetter[] | undefined
-  #left = 0
+  /** There are more letters than are kept. */
+  #full = false
 
   constructor(log: Log, topic: Topic, logger: Logger) {
     this.#log = log
     this.#topic = topic
     this.#logger = logger
     this.#writer = log.writer(topic)
-    this.#reader = log.reader(topic, 0, 0)
     this.#caughtUp.promise.catch(() => undefined)
     this.#reading = this.#read()
   }
@@ -58,66 +59,62 @@ export class DeadLetters implements DeadLetterReader {
   list(options: { readonly after?: string; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number
+    readonly complete: boolean
   } {
     this.#sorted ??= [...this.#letters.values()].map(known => known.letter).toSorted(byPlace)
     const sorted = this.#sorted
     const after = options.after
     const start = after === undefined ? 0 : sorted.findIndex(letter => letter.letter === after) + 1
     if (after !== undefined && start === 0) throw new LogfoldError('no-such-dead-letter', `There is no dead letter ${after} to go on after`)
-    return { letters: sorted.slice(start, start + options.limit), total: sorted.length + this.#left }
+    return { letters: sorted.slice(start, start + options.limit), total: sorted.length, complete: !this.#full }
   }
 
   async show(letter: string): Promise<DeadLetterWithBytes> {
-    for (let known = this.#letters.get(letter); known !== undefined; ) {
-      const found = await this.#fetch(known.at)
-      if (found !== undefined) return found
-      // Written again meanwhile (resolved), and compacted: the reader will hear of it.
-      const again = this.#letters.get(letter)
-      if (again?.at === known.at) break
-      known = again
-    }
-    throw new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
+    const known = this.#letters.get(letter)
+    const found = known === undefined ? undefined : await this.#fetch(known.at)
+    if (known === undefined || found === undefined) throw new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
+    return { ...found, ...known.letter }
   }
 
   /** Writes a letter for each record that has none yet; settles once the log has them. Waits and retries while the log is away. */
   async add(generation: number, partition: number, faulty: readonly FaultyRecord[], signal: AbortSignal): Promise<readonly DeadLetter[]> {
     const fresh = faulty.filter(record => !this.#letters.has(letterName(generation, partition, record.offset)))
     const letters = fresh.map(record => letterOf(generation, partition, record))
-    await this.#write(letters, signal)
+    await this.#write(letters.map(letterRecord), signal)
     return letters
   }
 
-  /** Notes which letters are resolved by these ops of a partition: those of the same id at a lower offset. */
+  /** Notes which letters are resolved by these ops of a partition: those of the same id at a lower offset. Waits and retries as `add`. */
   async resolve(generation: number, partition: number, ops: readonly ViewOp[], signal: AbortSignal): Promise<void> {
     if (this.#unresolved.size === 0) return
-    const done: DeadLetterWithBytes[] = []
+    const records: NewRecord[] = []
     for (const op of ops) {
       for (const name of this.#unresolved.get(op.id) ?? []) {
         const letter = this.#letters.get(name)?.letter
-        if (letter?.generation !== generation || letter.partition !== partition || letter.offset >= op.offset) continue
-        done.push(resolved(await this.show(name), op.offset))
+        const resolves = letter?.generation === generation && letter.partition === partition && letter.offset < op.offset
+        if (resolves) records.push(resolutionRecord(name, formatPlace(partition, op.offset)))
       }
     }
-    await this.#write(done, signal)
+    await this.#write(records, signal)
   }
 
   async close(): Promise<void> {
-    this.#reader.close()
+    this.#closing.abort()
+    for (const reader of this.#readers) reader.close()
     await this.#reading
   }
 
-  async #write(letters: readonly DeadLetterWithBytes[], signal: AbortSignal): Promise<void> {
+  async #write(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
     const backoff = new Backoff()
-    let rest = letters
-    while (rest.length > 0) {
+    for (let rest = records; rest.length > 0; ) {
       signal.throwIfAborted()
-      const outcomes = await this.#writer.append(rest.map(toRecord), APPEND_DEADLINE_MS)
-      const failed: DeadLetterWithBytes[] = []
-      for (const [index, letter] of rest.entries()) {
+      const outcomes = await this.#writer.append(rest, APPEND_DEADLINE_MS)
+      const failed: NewRecord[] = []
+      for (const [index, record] of rest.entries()) {
         const outcome = outcomes[index]
-        if (outcome?.kind === 'appended') this.#learn(letter.letter, letter, outcome.offset)
-        else if (outcome?.kind === 'refused') throw refusal(letter, outcome.cause)
-        else failed.push(letter)
+        if (outcome?.kind === 'appended') this.#learn(record.key, record.value, outcome.offset)
+        else if (outcome?.kind === 'refused') throw refusal(record, outcome.cause)
+        else failed.push(record)
       }
       rest = failed
       if (rest.length === 0) return
@@ -127,11 +124,12 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   async #read(): Promise<void> {
+    const reader = this.#open(0)
     try {
-      const end = (await this.#log.endOffsets(this.#topic))[0] ?? 0
+      const end = await this.#endOffset()
       for (let position = 0; ; ) {
         if (position >= end) this.#caughtUp.resolve()
-        const stretch = await this.#reader.next(IDLE_WAIT_MS)
+        const stretch = await reader.next(IDLE_WAIT_MS)
         const cursor = stretch.records()
         while (cursor.next()) this.#fold(cursor)
         position = stretch.next
@@ -144,32 +142,61 @@ export class DeadLetters implements DeadLetterReader {
     }
   }
 
-  #fold(cursor: RecordCursor): void {
-    if (cursor.keyEnd < 0) return
-    const name = Buffer.from(cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd)).toString('utf8')
-    const value = cursor.valueEnd < 0 ? undefined : cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd)
-    this.#learn(name, value === undefined ? undefined : decodeLetter(value), cursor.offset)
+  async #endOffset(): Promise<Offset> {
+    const backoff = new Backoff()
+    for (;;) {
+      try {
+        return (await this.#log.endOffsets(this.#topic))[0] ?? 0
+      } catch (error) {
+        if (!isLogfoldError(error, 'log-unavailable') || this.#closing.signal.aborted) throw error
+        this.#logger.warn('The log does not tell of dead letters; trying again', { topic: this.#topic.name, cause: error.message })
+        await backoff.wait(this.#closing.signal)
+      }
+    }
   }
 
-  /** What a writer learns from the log's answer, its reader brings again: an older state never replaces a newer one. */
-  #learn(name: string, letter: DeadLetter | undefined, at: Offset): void {
-    const known = this.#letters.get(name)
-    if (known !== undefined && known.at >= at) return
-    if (known === undefined && letter !== undefined && this.#letters.size >= LETTERS_MAX) {
-      this.#left++
+  #fold(cursor: RecordCursor): void {
+    const part = (start: number, end: number): Uint8Array | null => (end < 0 ? null : cursor.buffer.subarray(start, end))
+    this.#learn(part(cursor.keyStart, cursor.keyEnd), part(cursor.valueStart, cursor.valueEnd), cursor.offset)
+  }
+
+  /** What a writer learns from the log's answer, its reader brings again; either may come first, and the second changes nothing. */
+  #learn(key: Uint8Array | null, value: Uint8Array | null, at: Offset): void {
+    const name = Buffer.from(key ?? []).toString('utf8')
+    const resolution = value === null ? undefined : decodeResolution(name, value)
+    if (resolution !== undefined) this.#learnResolved(resolution.letter, resolution.resolvedBy)
+    else if (value === null) this.#forget(name)
+    else this.#learnLetter(decodeLetter(value), at)
+  }
+
+  #learnLetter(letter: DeadLetter | undefined, at: Offset): void {
+    if (letter === undefined || this.#letters.has(letter.letter)) return
+    if (this.#letters.size >= LETTERS_MAX) {
+      this.#full = true
       return
     }
     this.#sorted = undefined
-    if (known?.letter.id !== undefined) this.#settle(known.letter.id, name)
-    if (letter === undefined) {
-      this.#letters.delete(name)
-      return
-    }
-    this.#letters.set(name, { letter: withoutBytes(letter), at })
-    if (letter.id === undefined || letter.resolvedBy !== undefined) return
+    this.#letters.set(letter.letter, { letter, at })
+    if (letter.id === undefined) return
     const names = this.#unresolved.get(letter.id)
-    if (names === undefined) this.#unresolved.set(letter.id, new Set([name]))
-    else names.add(name)
+    if (names === undefined) this.#unresolved.set(letter.id, new Set([letter.letter]))
+    else names.add(letter.letter)
+  }
+
+  #learnResolved(name: string, resolvedBy: string): void {
+    const known = this.#letters.get(name)
+    if (known === undefined) return
+    this.#sorted = undefined
+    this.#letters.set(name, { letter: { ...known.letter, resolvedBy }, at: known.at })
+    if (known.letter.id !== undefined) this.#settle(known.letter.id, name)
+  }
+
+  #forget(name: string): void {
+    const known = this.#letters.get(name)
+    if (known === undefined) return
+    this.#sorted = undefined
+    this.#letters.delete(name)
+    if (known.letter.id !== undefined) this.#settle(known.letter.id, name)
   }
 
   #settle(id: string, name: string): void {
@@ -179,29 +206,30 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   async #fetch(at: Offset): Promise<DeadLetterWithBytes | undefined> {
-    const reader = this.#log.reader(this.#topic, 0, at)
+    const reader = this.#open(at)
     try {
       const cursor = (await reader.next(0)).records()
       if (!cursor.next() || cursor.offset !== at || cursor.valueEnd < 0) return undefined
       return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd))
     } finally {
+      this.#readers.delete(reader)
       reader.close()
     }
   }
+
+  #open(position: Offset): LogReader {
+    const reader = this.#log.reader(this.#topic, 0, position)
+    this.#readers.add(reader)
+    return reader
+  }
 }
 
-const toRecord = (letter: DeadLetterWithBytes): NewRecord => ({
-  partition: 0,
-  key: Buffer.from(letter.letter),
-  value: encodeLetter(letter),
-})
-
-const withoutBytes = ({ key: _key, value: _value, ...letter }: DeadLetter & Partial<DeadLetterWithBytes>): DeadLetter => letter
+const letterRecord = (letter: DeadLetterWithBytes): NewRecord => ({ partition: 0, key: Buffer.from(letter.letter), value: encodeLetter(letter) })
 
 const byPlace = (a: DeadLetter, b: DeadLetter): number => a.generation - b.generation || a.partition - b.partition || a.offset - b.offset
 
-const refusal = (letter: DeadLetter, cause: unknown): LogfoldError =>
-  new LogfoldError('store-refused', `The log refuses the dead letter ${letter.letter}: ${messageOf(cause)}`, {
+const refusal = (record: NewRecord, cause: unknown): LogfoldError =>
+  new LogfoldError('store-refused', `The log refuses the dead letter ${Buffer.from(record.key ?? []).toString()}: ${messageOf(cause)}`, {
     remedy: 'Let the topic of the dead letters take larger records than the topic of the view (max.message.bytes)',
     cause,
   })

@@ -2,7 +2,7 @@ import { isLogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
-import type { ViewAdmin, ViewBackend, ViewWriter } from '../model/view-backend.ts'
+import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 
 /** A view that is being filled is looked at this often, so that it serves soon after it could. */
@@ -21,16 +21,14 @@ interface FillingOptions {
  */
 export class Filling {
   readonly #options: FillingOptions
-  readonly #writer: ViewWriter
   readonly #admin: ViewAdmin
   /** Shard → the end offsets it has yet to reach; undefined until the log has told them. */
   readonly #missing = new Map<string, readonly Offset[] | undefined>()
   #stopping = new AbortController()
   #watching: Promise<void> | undefined
 
-  constructor(options: FillingOptions, writer: ViewWriter, admin: ViewAdmin) {
+  constructor(options: FillingOptions, admin: ViewAdmin) {
     this.#options = options
-    this.#writer = writer
     this.#admin = admin
   }
 
@@ -54,33 +52,33 @@ export class Filling {
   async #watch(): Promise<void> {
     const signal = this.#stopping.signal
     const backoff = new Backoff(LOOK_DELAY_MAX_MS)
-    while (!signal.aborted) {
+    for (let failing = false; !signal.aborted; ) {
       try {
+        await this.#fill()
         if (this.#missing.size === 0) {
           await this.#admin.serve()
-          break
+          // A shard that was opened meanwhile has to be filled again.
+          if (this.#missing.size === 0) break
         }
-        await this.#look()
+        failing = false
       } catch (error) {
         if (isLogfoldError(error, 'closed')) break
-        this.#options.logger.warn('A shard cannot be marked as filled, or the view not be shown; trying again', {
-          cause: messageOf(error),
-        })
+        if (!failing) this.#options.logger.warn('The view cannot be marked as filled, or be shown; trying on', { cause: messageOf(error) })
+        failing = true
       }
-      if (this.#missing.size > 0) await backoff.wait(signal)
+      await backoff.wait(signal)
     }
     this.#watching = undefined
   }
 
-  async #look(): Promise<void> {
-    for (const [shard, ends] of this.#missing) {
-      const goal = ends ?? (await this.#endOffsets())
-      this.#missing.set(shard, goal)
-      const answer = await this.#writer.checkpoints(shard)
-      if (goal === undefined || answer.kind !== 'open') continue
-      if (goal.some((end, partition) => (answer.checkpoints[partition]?.vouched ?? 0) < end)) continue
-      await this.#admin.markFilled(shard)
-      if (this.#missing.get(shard) === goal) this.#missing.delete(shard)
+  async #fill(): Promise<void> {
+    for (const [shard, known] of this.#missing) {
+      const ends = known ?? (await this.#endOffsets())
+      if (ends === undefined) return
+      if (known === undefined) this.#missing.set(shard, ends)
+      const filled = await this.#admin.markFilled(shard, ends)
+      // Unless it was opened anew meanwhile, which has made `#missing` forget the end offsets.
+      if (filled && this.#missing.get(shard) === ends) this.#missing.delete(shard)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { LogReader } from '../model/log.ts'
-import type { Offset } from '../model/record.ts'
+import type { Offset, Stretch } from '../model/record.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
-import { type Holes, holesAt, meet, vouchedAt } from './holes.ts'
+import { type Holes, holesAt, meet, readOn, vouchedAt } from './holes.ts'
 
 /**
  * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it, and
@@ -13,11 +13,12 @@ import { type Holes, holesAt, meet, vouchedAt } from './holes.ts'
 export class Lane {
   readonly reader: LogReader
   readonly shards = new Set<string>()
-  readonly #joining = new Map<string, Holes>()
+  readonly #joining = new Map<string, Lane>()
   #position: Offset
   #target: Offset
   #holes: Holes
   #atEndMs: number
+  #tombstonesRemovedTo: Offset
   #leaderEpoch: number
   /** As the shards have it in their checkpoints. */
   #written: { readonly vouched: Offset; readonly atEndMs: number }
@@ -29,6 +30,7 @@ export class Lane {
     this.#target = checkpoint.position
     this.#holes = holesAt(checkpoint)
     this.#atEndMs = checkpoint.atEndMs
+    this.#tombstonesRemovedTo = checkpoint.tombstonesRemovedTo
     this.#leaderEpoch = checkpoint.leaderEpoch
     this.#written = { vouched: checkpoint.vouched, atEndMs: checkpoint.atEndMs }
   }
@@ -41,10 +43,6 @@ export class Lane {
     return this.#target
   }
 
-  get holes(): Holes {
-    return this.#holes
-  }
-
   get empty(): boolean {
     return this.shards.size === 0 && this.#joining.size === 0
   }
@@ -54,41 +52,53 @@ export class Lane {
     return {
       position: this.#position,
       vouched: vouchedAt(this.#holes, this.#position),
+      tombstonesRemovedTo: this.#tombstonesRemovedTo,
       leaderEpoch: this.#leaderEpoch,
       atEndMs: this.#atEndMs,
     }
   }
 
-  /** Shards that stand at this lane's target wait for its next step. */
-  join(shards: Iterable<string>, holes: Holes): void {
-    for (const shard of shards) this.#joining.set(shard, holes)
+  /** The shards of a lane that has arrived at this one's target wait for its next step. The other lane is empty then. */
+  join(other: Lane): void {
+    for (const shard of other.leave()) this.#joining.set(shard, other)
   }
 
   /** Between two steps: who waited takes part from now on. */
   admit(): void {
     // What the newcomers have written may be less than what this lane has.
     if (this.#joining.size > 0) this.#written = { vouched: -1, atEndMs: 0 }
-    for (const [shard, holes] of this.#joining) {
+    for (const [shard, from] of this.#joining) {
       this.shards.add(shard)
-      this.#holes = meet(this.#holes, holes)
+      this.#holes = meet(this.#holes, from.#holes)
+      this.#tombstonesRemovedTo = Math.min(this.#tombstonesRemovedTo, from.#tombstonesRemovedTo)
     }
     this.#joining.clear()
   }
 
   /** Those who take part or wait; for when the lane ends. */
   leave(): readonly string[] {
-    const all = [...this.shards, ...this.#joining.keys()]
+    // Who waits brings holes of its own, which whoever takes the shards over must know.
+    this.admit()
+    const all = [...this.shards]
     this.shards.clear()
-    this.#joining.clear()
     return all
   }
 
-  /** Starts a step that ends at `next`; its checkpoint goes with the batch. */
-  aim(next: Offset, holes: Holes, leaderEpoch: number, atEndMs: number | undefined): Checkpoint {
+  /** Whether compaction has removed tombstones that this lane has yet to meet: what it folds on from here would keep what they deleted. */
+  missesDeletes(stretch: Stretch): boolean {
+    const { from, tombstonesRemovedTo } = stretch
+    return from > 0 && tombstonesRemovedTo >= from && tombstonesRemovedTo > this.#tombstonesRemovedTo
+  }
+
+  /** Starts a step that ends at `next`; its checkpoint goes with the batch. `atEndMs`: where the step reaches the end offset, a moment at which that was the end. */
+  aim(next: Offset, stretch: Stretch, atEndMs: number): Checkpoint {
+    const { endOffset, hole, leaderEpoch, tombstonesRemovedTo } = stretch
+    const holes = readOn(this.#holes, next, endOffset, hole)
     this.#target = next
     this.#holes = holes
+    this.#tombstonesRemovedTo = tombstonesRemovedTo
     this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
-    this.#atEndMs = atEndMs ?? this.#atEndMs
+    if (next === endOffset) this.#atEndMs = atEndMs
     return { ...this.checkpoint, position: next, vouched: vouchedAt(holes, next) }
   }
 

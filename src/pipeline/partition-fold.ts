@@ -1,13 +1,11 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, Topic } from '../model/log.ts'
-import type { Logger } from '../model/logger.ts'
 import type { Offset, Stretch } from '../model/record.ts'
 import type { Batch, Checkpoint, Generation, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { type FoldRules, fold } from './fold.ts'
 import { foreignShard } from './foreign-shard.ts'
-import { readOn } from './holes.ts'
 import { Lane } from './lane.ts'
 import type { Report } from './report.ts'
 
@@ -28,7 +26,6 @@ export interface FoldContext {
   readonly rules: FoldRules
   readonly deadLetters: DeadLetters
   readonly report: Report
-  readonly logger: Logger
   /** Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions. */
   reopen(shard: string, anew: boolean): Promise<void>
   /** Stops the view for safety. */
@@ -36,6 +33,13 @@ export interface FoldContext {
   /** A shard has taken a batch. */
   applied(shard: string, partition: number, vouched: Offset): void
 }
+
+/** Where a shard stands, or why it can't go on from there; `expired`: deletes may be missing. */
+type Found =
+  | { readonly kind: 'at'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'unavailable'; readonly cause: unknown }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'expired' }
 
 /** Folds one partition into all shards of a generation, from when it is assigned until `stop`. */
 export class PartitionFold {
@@ -75,28 +79,33 @@ export class PartitionFold {
 
   /** Finds out where a shard stands, for as long as that takes, and puts it in the lane that stands there. */
   async #place(shard: string): Promise<void> {
-    const { writer, report, log, topic } = this.#context
     const backoff = new Backoff()
-    for (let opened = 0; !this.#stopping.signal.aborted; ) {
-      const answer = await writer.checkpoints(shard)
-      if (answer.kind === 'foreign') throw foreignShard(this.#context.generation, shard, answer.found)
-      const checkpoint = answer.kind === 'open' ? answer.checkpoints[this.#partition] : undefined
-      if (checkpoint !== undefined) {
-        if (!(await this.#missesDeletes(log, topic, checkpoint))) return this.#enter(shard, checkpoint)
-        await this.#context.reopen(shard, true)
-      } else if (answer.kind === 'unavailable') {
-        report.waiting(shard, messageOf(answer.cause))
-        await backoff.wait(this.#stopping.signal)
-      } else {
-        if (opened++ > 0) await backoff.wait(this.#stopping.signal)
-        await this.#context.reopen(shard, false)
-      }
+    for (let opened = false; !this.#stopping.signal.aborted; ) {
+      const found = await this.#find(shard)
+      if (found.kind === 'at') return this.#enter(shard, found.checkpoint)
+      if (found.kind === 'unavailable') this.#context.report.waiting(shard, messageOf(found.cause))
+      else await this.#context.reopen(shard, found.kind === 'expired')
+      // Right after it was opened, it is there.
+      if (opened || found.kind === 'unavailable') await backoff.wait(this.#stopping.signal)
+      opened = true
     }
   }
 
-  async #missesDeletes(log: Log, topic: Topic, checkpoint: Checkpoint): Promise<boolean> {
-    if (checkpoint.position === 0) return false
-    return log.deletesMayBeMissing(topic, this.#partition, checkpoint.position, checkpoint.atEndMs)
+  async #find(shard: string): Promise<Found> {
+    const { writer, generation, log, topic } = this.#context
+    const answer = await writer.checkpoints(shard)
+    if (answer.kind === 'foreign') throw foreignShard(generation, shard, answer.found)
+    if (answer.kind !== 'open') return answer
+    const checkpoint = answer.checkpoints[this.#partition]
+    if (checkpoint === undefined) return { kind: 'lost' }
+    if (checkpoint.position === 0) return { kind: 'at', checkpoint }
+    try {
+      const expired = await log.deletesMayBeMissing(topic, this.#partition, checkpoint)
+      return expired ? { kind: 'expired' } : { kind: 'at', checkpoint }
+    } catch (cause) {
+      if (isLogfoldError(cause, 'log-unavailable')) return { kind: 'unavailable', cause }
+      throw cause
+    }
   }
 
   #enter(shard: string, checkpoint: Checkpoint): void {
@@ -111,14 +120,22 @@ export class PartitionFold {
   }
 
   async #run(lane: Lane): Promise<void> {
+    let calledMs = Date.now()
     try {
       while (!lane.empty && !this.#stopping.signal.aborted) {
         const stretch = await lane.reader.next(IDLE_WAIT_MS)
+        // It may have been fetched ahead, at any time since `next` was called before.
+        const fetchedAfterMs = calledMs
+        calledMs = Date.now()
         lane.admit()
         this.#dismiss(lane)
-        await this.#step(lane, stretch)
+        if (lane.missesDeletes(stretch)) {
+          for (const shard of lane.leave()) this.#spawn(this.#place(shard))
+          break
+        }
+        await this.#step(lane, stretch, fetchedAfterMs)
         const ahead = this.#meeting(lane)
-        if (ahead !== undefined) ahead.join(lane.leave(), lane.holes)
+        if (ahead !== undefined) ahead.join(lane)
         else if (lane.position < stretch.next) this.#replace(lane)
       }
     } catch (error) {
@@ -139,7 +156,7 @@ export class PartitionFold {
   }
 
   /** Folds and applies one stretch, as far as the next lane ahead. */
-  async #step(lane: Lane, stretch: Stretch): Promise<void> {
+  async #step(lane: Lane, stretch: Stretch, fetchedAfterMs: number): Promise<void> {
     const { report, generation, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
     const folded = fold(stretch, this.#nextAhead(lane), rules)
@@ -148,9 +165,7 @@ export class PartitionFold {
     for (const letter of letters) report.deadLetter(letter.reason)
     await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
     signal.throwIfAborted()
-    const holes = readOn(lane.holes, folded.next, stretch.endOffset, stretch.hole)
-    const atEnd = folded.next === stretch.endOffset
-    const checkpoint = lane.aim(folded.next, holes, stretch.leaderEpoch, atEnd ? Date.now() : undefined)
+    const checkpoint = lane.aim(folded.next, stretch, fetchedAfterMs)
     const from = lane.position
     if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
       await this.#apply(lane, { partition: this.#partition, from, checkpoint, ops: folded.ops })
@@ -226,7 +241,8 @@ export class PartitionFold {
 
   /** The lane ahead that its stretch was cut for is gone: read on from where it stands, with a reader that hasn't read past it. */
   #replace(lane: Lane): void {
-    const next = new Lane(this.#context.log.reader(this.#context.topic, this.#partition, lane.position), lane.leave(), lane.checkpoint)
+    const shards = lane.leave()
+    const next = new Lane(this.#context.log.reader(this.#context.topic, this.#partition, lane.position), shards, lane.checkpoint)
     this.#lanes.add(next)
     this.#spawn(this.#run(next))
   }

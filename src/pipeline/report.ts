@@ -8,8 +8,8 @@ const STANDSTILL_MS = 30_000
 
 export interface PartitionStatus {
   readonly partition: number
-  /** Lowest over the shards. */
-  readonly position: Offset
+  /** Lowest over the shards; undefined until each has been found. */
+  readonly position: Offset | undefined
   readonly endOffset: Offset | undefined
   readonly lagRecords: number | undefined
 }
@@ -33,11 +33,13 @@ interface PartitionState {
 export class Report {
   readonly #metrics: Metrics
   readonly #logger: Logger
+  readonly #shards: readonly string[]
   readonly #labels: { readonly view: string; readonly generation: string }
   readonly #partitions = new Map<number, PartitionState>()
   readonly #waiting = new Map<string, string>()
 
-  constructor(metrics: Metrics, logger: Logger, generation: Generation) {
+  constructor(metrics: Metrics, logger: Logger, generation: Generation, shards: readonly string[]) {
+    this.#shards = shards
     this.#metrics = metrics
     this.#logger = logger
     this.#labels = { view: generation.view, generation: String(generation.number) }
@@ -77,12 +79,12 @@ export class Report {
   stands(partition: number, shard: string, position: Offset, endOffset: Offset | undefined, timestampMs: number | undefined): void {
     const state = this.#partitions.get(partition)
     if (state === undefined) return
-    const before = lowest(state)
+    const before = this.#lowest(state)
     state.positions.set(shard, position)
     if (endOffset !== undefined) state.endOffset = endOffset
-    const now = lowest(state)
+    const now = this.#lowest(state)
     if (now !== before || now === state.endOffset) state.movedAtMs = Date.now()
-    this.#gauge(partition, state, now, timestampMs)
+    if (now !== undefined) this.#gauge(partition, state, now, timestampMs)
   }
 
   waiting(shard: string, detail: string): void {
@@ -97,14 +99,14 @@ export class Report {
 
   partitions(): readonly PartitionStatus[] {
     return [...this.#partitions].map(([partition, state]) => {
-      const position = lowest(state)
-      const lagRecords = state.endOffset === undefined ? undefined : state.endOffset - position
+      const position = this.#lowest(state)
+      const lagRecords = state.endOffset === undefined || position === undefined ? undefined : state.endOffset - position
       return { partition, position, endOffset: state.endOffset, lagRecords }
     })
   }
 
-  shards(names: readonly string[]): readonly ShardStatus[] {
-    return names.map(shard => {
+  shards(): readonly ShardStatus[] {
+    return this.#shards.map(shard => {
       const detail = this.#waiting.get(shard)
       return { shard, state: detail === undefined ? 'up' : 'waiting', detail }
     })
@@ -113,7 +115,8 @@ export class Report {
   /** Why this worker isn't ready; undefined when it is. */
   unready(): string | undefined {
     for (const [partition, state] of this.#partitions) {
-      const position = lowest(state)
+      const position = this.#lowest(state)
+      if (position === undefined) return `partition ${partition}: not every shard has been found yet`
       if (position < state.startEnd)
         return `partition ${partition} has folded ${position} of the ${state.startEnd} records that were there at the start`
       const behind = state.endOffset !== undefined && position < state.endOffset
@@ -133,6 +136,8 @@ export class Report {
     if (lag === 0) this.#metrics.lagSeconds.set(labels, 0)
     else if (timestampMs !== undefined) this.#metrics.lagSeconds.set(labels, Math.max(0, Date.now() - timestampMs) / 1000)
   }
-}
 
-const lowest = (state: PartitionState): Offset => (state.positions.size === 0 ? 0 : Math.min(...state.positions.values()))
+  #lowest(state: PartitionState): Offset | undefined {
+    return state.positions.size < this.#shards.length ? undefined : Math.min(...state.positions.values())
+  }
+}

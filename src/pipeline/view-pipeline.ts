@@ -57,10 +57,10 @@ export class ViewPipeline {
   constructor(options: PipelineOptions) {
     const { backend, generation, metrics, logger } = options
     this.#options = options
-    this.#report = new Report(metrics, logger, generation)
+    this.#report = new Report(metrics, logger, generation, backend.shards)
     this.#admin = backend.admin(generation)
     const writer = backend.writer(generation)
-    this.#filling = new Filling(options, writer, this.#admin)
+    this.#filling = new Filling(options, this.#admin)
     this.#context = {
       ...options,
       writer,
@@ -75,6 +75,7 @@ export class ViewPipeline {
     const { log, group, topic, deadLetters, failed } = this.#options
     // A letter known already must not be written, or resolved, a second time.
     await deadLetters.caughtUp()
+    if (this.#stopping.signal.aborted) return
     this.#membership = await log.join(group, topic, {
       assigned: partitions => this.#change(() => this.#assigned(partitions)),
       revoked: partitions => this.#change(() => this.#revoked(partitions)),
@@ -99,7 +100,7 @@ export class ViewPipeline {
   }
 
   status(): PipelineStatus {
-    return { partitions: this.#report.partitions(), shards: this.#report.shards(this.#options.backend.shards) }
+    return { partitions: this.#report.partitions(), shards: this.#report.shards() }
   }
 
   #change(work: () => Promise<void>): Promise<void> {

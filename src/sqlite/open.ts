@@ -26,8 +26,7 @@ export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
     enterWal(db)
     db.exec(`PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'}`)
     db.exec(`PRAGMA cache_size = ${-Math.ceil(options.cacheBytes / 1024)}`)
-    db.exec(`PRAGMA foreign_keys = ON`)
-    db.exec(`PRAGMA temp_store = MEMORY`)
+    db.exec('PRAGMA temp_store = MEMORY')
   } catch (error) {
     db.close()
     throw error
@@ -46,7 +45,8 @@ function enterWal(db: DatabaseSync): void {
       db.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      const isBusy = error instanceof Error && 'errcode' in error && error.errcode === BUSY
+      // The low byte of an extended code is what happened; the rest says where.
+      const isBusy = error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === BUSY
       if (!isBusy || performance.now() > untilMs) throw error
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)

@@ -52,6 +52,11 @@ export class Thread<Functions extends ThreadFunctions> {
     this.#worker.on('exit', () => this.#end(new LogfoldError('closed', 'The thread has ended')))
   }
 
+  /** Calls back if the thread ends before it was told to: a bug, or no memory left. */
+  onDeath(listener: (error: Error) => void): void {
+    this.#worker.on('error', error => listener(error instanceof Error ? error : new Error(String(error))))
+  }
+
   /** @throws what the function threw; `closed` once the thread has ended. */
   call<Name extends keyof Functions & string>(
     name: Name,

@@ -9,6 +9,7 @@ import { reading } from './backend/reading.ts'
 import { separation } from './backend/separation.ts'
 import { states } from './backend/states.ts'
 import type { Store } from './backend/store.ts'
+import type { TestRunner } from './runner.ts'
 
 /**
  * The contract of a view backend as tests; published as `logfold/backend-suite`. For a backend of one's own:
@@ -16,12 +17,6 @@ import type { Store } from './backend/store.ts'
  *     import { describe, it } from 'node:test'
  *     backendSuite({ describe, it }, { module: myBackend, config: () => ({ url: process.env.MY_STORE_URL }) })
  */
-
-/** The runner's functions: those of node:test, vitest and jest fit. */
-export interface TestRunner {
-  describe(name: string, body: () => void): unknown
-  it(name: string, body: () => Promise<void>): unknown
-}
 
 export interface SuiteOptions {
   readonly module: BackendModule<unknown>
@@ -39,6 +34,7 @@ export interface SuiteOptions {
 }
 
 export type { Store } from './backend/store.ts'
+export type { TestRunner } from './runner.ts'
 
 /** Defines the cases. Which of them is decided by the module's traits and by the options, never by its kind. */
 export function backendSuite(runner: TestRunner, options: SuiteOptions): void {

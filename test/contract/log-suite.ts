@@ -6,14 +6,9 @@ import { reading } from './log/reading.ts'
 import { reopening } from './log/reopening.ts'
 import { states } from './log/states.ts'
 import { topics } from './log/topics.ts'
+import type { TestRunner } from './runner.ts'
 
 /** The contract of a log as tests: one suite for every log. */
-
-/** The runner's functions: those of node:test, vitest and jest fit. */
-export interface TestRunner {
-  describe(name: string, body: () => void): unknown
-  it(name: string, body: () => Promise<void>): unknown
-}
 
 /** What the suite chooses cases by. Never by a log's kind. */
 export interface LogTraits {

@@ -139,7 +139,7 @@ export class TestView implements View {
     const admin = this.backend.admin(this.generation)
     for (const shard of this.definition.shards) {
       await admin.open(shard)
-      await admin.markFilled(shard)
+      await admin.markFilled(shard, [])
     }
     this.log.onAppended = () => {
       if (this.folds) void this.fold()
@@ -174,7 +174,7 @@ export class TestView implements View {
       value === null
         ? { kind: 'del', id, offset: from }
         : { kind: 'set', id, offset: from, timestampMs: 0, value: { buffer: value, start: 0, end: value.length } }
-    const checkpoint = { position: from + 1, vouched: from + 1, leaderEpoch: -1, atEndMs: 0 }
+    const checkpoint = { position: from + 1, vouched: from + 1, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
     return { partition: record.partition, from, checkpoint, ops: this.backend.owner(id) === shard ? [op] : [] }
   }
 

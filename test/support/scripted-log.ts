@@ -1,6 +1,7 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, Topic, TopicSpec } from '../../src/model/log.ts'
 import type { NewRecord, Offset, RecordCursor, Stretch } from '../../src/model/record.ts'
+import type { Checkpoint } from '../../src/model/view-backend.ts'
 
 /**
  * A log in memory for what the real ones don't do at a word: be away, answer nothing, compact this very record, forget its end, take a partition
@@ -18,6 +19,8 @@ export class ScriptedTopic implements Topic {
   readonly id: string
   readonly partitions: number
   readonly recordBytesMax: number
+  /** In every partition. */
+  tombstonesRemovedTo = -1
   /** Undefined: removed by compaction. */
   readonly records: (ScriptedRecord | undefined)[][]
 
@@ -56,7 +59,8 @@ export class ScriptedLog implements Log {
   stretchRecordsMax = 3
   /** What appends are answered with, instead of being done. */
   appendsAnswer: Exclude<AppendOutcome, { kind: 'appended' }> | undefined
-  deletesMissing = false
+  /** Neither end offsets nor what was removed can be asked for. */
+  away = false
   #wake = Promise.withResolvers<void>()
 
   async topic(spec: TopicSpec): Promise<ScriptedTopic> {
@@ -68,11 +72,13 @@ export class ScriptedLog implements Log {
   }
 
   async endOffsets(topic: Topic): Promise<readonly Offset[]> {
+    this.#assertThere()
     return this.#find(topic).records.map(records => records.length)
   }
 
   reader(topic: Topic, partition: number, position: Offset): LogReader {
-    const records = this.#find(topic).records[partition] ?? []
+    const scripted = this.#find(topic)
+    const records = scripted.records[partition] ?? []
     let at = position
     let closed = Promise.withResolvers<never>()
     closed.promise.catch(() => undefined)
@@ -82,7 +88,7 @@ export class ScriptedLog implements Log {
         if (at === records.length)
           await Promise.race([closed.promise, this.#wake.promise, new Promise(resolve => setTimeout(resolve, Math.min(waitMs, 5)))])
         else await Promise.race([closed.promise, Promise.resolve()])
-        const stretch = stretchOf(records, partition, at, this.stretchRecordsMax)
+        const stretch = { ...stretchOf(records, partition, at, this.stretchRecordsMax), tombstonesRemovedTo: scripted.tombstonesRemovedTo }
         at = stretch.next
         return stretch
       },
@@ -122,12 +128,18 @@ export class ScriptedLog implements Log {
     return this.groups.has(group) ? 1 : 0
   }
 
-  async deletesMayBeMissing(): Promise<boolean> {
-    return this.deletesMissing
+  async deletesMayBeMissing(topic: Topic, _partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<boolean> {
+    this.#assertThere()
+    const { tombstonesRemovedTo } = this.#find(topic)
+    return since.position > 0 && tombstonesRemovedTo >= since.position && tombstonesRemovedTo > since.tombstonesRemovedTo
   }
 
   async close(): Promise<void> {
     this.wake()
+  }
+
+  #assertThere(): void {
+    if (this.away) throw new LogfoldError('log-unavailable', 'The scripted log is away')
   }
 
   #find(topic: Topic): ScriptedTopic {
@@ -147,6 +159,7 @@ function stretchOf(records: readonly (ScriptedRecord | undefined)[], partition: 
     next,
     endOffset: records.length,
     hole: gap < 0 ? undefined : from + gap,
+    tombstonesRemovedTo: -1,
     leaderEpoch: -1,
     bytes: part.length,
     records: () => cursorOf(part, from),

@@ -1,8 +1,9 @@
+import { limits } from '../../model/limits.ts'
 import { type BadLine, entryOf, type LoadEntry } from './entry.ts'
 import { type FileLine, linesOf } from './lines.ts'
 
-/** A text of 1,000,000 bytes, each of them an escape of six, its id, and what stands around them. */
-export const LINE_BYTES_MAX = 6 * 1_000_000 + 8 * 1024
+/** The longest text, each of its bytes an escape of six, its id, and what stands around them. */
+const LINE_BYTES_MAX = 6 * limits.valueBytesMax + 8 * 1024
 /** Large enough that a request costs little beside its lines; small enough that little is repeated, and progress is seen. */
 const CHUNK_LINES_MAX = 1_000
 const CHUNK_BYTES_MAX = 512 * 1024

@@ -13,7 +13,7 @@ export class Progress {
   readonly #fromLine: number
   readonly #startedMs = performance.now()
   readonly #terminal: boolean
-  #shownMs = 0
+  #shownMs: number
   #isShown = false
 
   constructor(io: Io, options: { readonly bytesTotal: number | undefined; readonly fromLine: number }) {
@@ -59,7 +59,7 @@ interface Standing {
   readonly seconds: number
 }
 
-export function progressText({ lines, bytes, bytesTotal, seconds }: Standing): string {
+function progressText({ lines, bytes, bytesTotal, seconds }: Standing): string {
   const rate = `${grouped(Math.round(lines / Math.max(seconds, 0.001)))} lines/s`
   const parts = [`${grouped(lines)} lines`, bytesText(bytes), rate]
   if (bytesTotal !== undefined && bytesTotal > 0) {

@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { transaction } from '../../sqlite/open.ts'
 
 /** A holder that is silent for this long has lost the lease. */
-export const LEASE_MS = 10_000
+const LEASE_MS = 10_000
 
 /** Who asks for the lease. */
 export interface Claimant {
@@ -38,7 +38,9 @@ export function leaseIsHeld(db: DatabaseSync, host: string, nowMs: number): bool
   return row !== undefined && isLive(row, host, nowMs)
 }
 
-const isLive = (row: LeaseRow, host: string, nowMs: number): boolean => row.expires_ms > nowMs && (row.host !== host || processIsAlive(row.pid))
+/** A lease that would end later than any taken now was taken by a clock that has been set back since: it is as good as over. */
+const isLive = (row: LeaseRow, host: string, nowMs: number): boolean =>
+  row.expires_ms > nowMs && row.expires_ms <= nowMs + LEASE_MS && (row.host !== host || processIsAlive(row.pid))
 
 function processIsAlive(pid: number): boolean {
   try {
@@ -49,22 +51,26 @@ function processIsAlive(pid: number): boolean {
   }
 }
 
-/** Takes the lease where it is free, or renews it. False while another holds it; that is found out without a write lock. */
-export function holdLease(db: DatabaseSync, claimant: Claimant, nowMs: number): boolean {
+/** `taken`: nobody else has it, but somebody may have had it since the last renewal. */
+export type LeaseOutcome = 'renewed' | 'taken' | 'refused'
+
+/** Takes the lease where it is free, or renews it. Refused while another holds it; that is found out without a write lock. */
+export function holdLease(db: DatabaseSync, claimant: Claimant, nowMs: number): LeaseOutcome {
   const isFree = (): boolean => {
     const row = find(db)
     return row === undefined || row.owner === claimant.owner || !isLive(row, claimant.host, nowMs)
   }
-  if (!isFree()) return false
+  if (!isFree()) return 'refused'
   return transaction(db, 'immediate', () => {
-    if (!isFree()) return false
+    if (!isFree()) return 'refused'
+    const outcome = find(db)?.owner === claimant.owner ? 'renewed' : 'taken'
     db.prepare('INSERT OR REPLACE INTO lease (only, owner, host, pid, expires_ms) VALUES (1, ?, ?, ?, ?)').run(
       claimant.owner,
       claimant.host,
       claimant.pid,
       nowMs + LEASE_MS,
     )
-    return true
+    return outcome
   })
 }
 

@@ -1,6 +1,7 @@
 import { messageOf } from '../../model/errors.ts'
 import type { GroupMember, Membership, Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
+import type { LeaseOutcome } from './lease-row.ts'
 
 /** A holder renews this often, and another looks this often whether the lease is free. Milliseconds. */
 const RENEW_MS = 2_000
@@ -14,8 +15,8 @@ interface Joined {
 }
 
 export interface LeaseOptions {
-  /** Takes or renews the lease in the file. False while another holds it. */
-  readonly hold: () => Promise<boolean>
+  /** Takes or renews the lease in the file. */
+  readonly hold: () => Promise<LeaseOutcome>
   readonly release: () => Promise<void>
   readonly logger: Logger
 }
@@ -80,7 +81,10 @@ export class Lease {
   async #look(): Promise<void> {
     const { hold, logger } = this.#options
     try {
-      const held = await hold()
+      const outcome = await hold()
+      // Paused for so long that another may have folded in between: who begins anew looks at everything anew.
+      if (outcome === 'taken' && this.#held) await this.#revokeAll()
+      const held = outcome !== 'refused'
       if (held !== this.#held) logger.info(held ? 'Folding here: the lease is held' : 'Another process took the lease over')
       this.#held = held
     } catch (error) {
@@ -88,7 +92,11 @@ export class Lease {
       logger.warn('The lease could not be looked at; trying on', { cause: messageOf(error) })
     }
     if (this.#held) this.#assignAll()
-    else await Promise.all([...this.#members].map(joined => this.#revoke(joined)))
+    else await this.#revokeAll()
+  }
+
+  async #revokeAll(): Promise<void> {
+    await Promise.all([...this.#members].map(joined => this.#revoke(joined)))
   }
 
   #assignAll(): void {

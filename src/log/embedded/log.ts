@@ -3,6 +3,7 @@ import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, Topic, TopicSpec } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import type { NewRecord, Offset } from '../../model/record.ts'
+import type { Checkpoint } from '../../model/view-backend.ts'
 import { Thread } from '../../sqlite/thread.ts'
 import { Appender, type AppendRecord } from './appender.ts'
 import type { CompactionReport } from './compaction.ts'
@@ -23,6 +24,8 @@ export interface EmbeddedLogOptions {
   /** How long a tombstone stays after compaction first reached it. Milliseconds; 24 hours where undefined. */
   readonly deleteRetentionMs?: number
   readonly compaction?: Partial<CompactionTuning>
+  /** One of the log's threads has died: nothing of it can be used any more, and the process should end. */
+  readonly died?: (error: Error) => void
   /** The clock, for tests. Milliseconds since the epoch. */
   readonly nowMs?: () => number
 }
@@ -40,6 +43,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   const writing = new Thread<WriterFunctions>(new URL('./writer-thread', import.meta.url), undefined)
   const reading = new Thread<ReaderFunctions>(new URL('./reader-thread', import.meta.url), undefined)
   try {
+    for (const thread of [writing, reading]) thread.onDeath(error => options.died?.(error))
     const logId = await writing.call('open', [options.path])
     await reading.call('open', [options.path])
     return new EmbeddedLog(options, logId, writing, reading)
@@ -142,11 +146,11 @@ export class EmbeddedLog implements Log {
     return (await this.#ask(() => this.#reading.call('leaseIsHeld', [this.#claimant.host, this.#nowMs()]))) ? 1 : 0
   }
 
-  /** Exact: compaction notes the highest offset of a tombstone it removed for its age. Who folded nothing yet can't lack a delete. */
-  async deletesMayBeMissing(topic: Topic, partition: number, position: Offset, _atEndMs: number): Promise<boolean> {
+  /** Exact: what was removed before the fold began was removed with all that it deleted. */
+  async deletesMayBeMissing(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<boolean> {
     const number = this.#number(topic, partition)
     const removedTo = await this.#ask(() => this.#reading.call('tombstonesRemovedTo', [number]))
-    return position > 0 && position <= removedTo
+    return since.position > 0 && removedTo >= since.position && removedTo > since.tombstonesRemovedTo
   }
 
   /** Compacts every partition of these topics, or of all that were asked for, now and whether it is worth it or not. For tests and tools; the background does without. */

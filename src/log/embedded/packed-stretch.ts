@@ -5,6 +5,7 @@ export interface PackedStretch {
   readonly next: Offset
   readonly endOffset: Offset
   readonly hole: Offset | undefined
+  readonly tombstonesRemovedTo: Offset
   /** One a record. */
   readonly offsets: Float64Array<ArrayBuffer>
   readonly timesMs: Float64Array<ArrayBuffer>
@@ -15,13 +16,14 @@ export interface PackedStretch {
 }
 
 export function stretchOf(partition: number, from: Offset, packed: PackedStretch): Stretch {
-  const { next, endOffset, hole, offsets, timesMs, lengths, bytes } = packed
+  const { next, endOffset, hole, tombstonesRemovedTo, offsets, timesMs, lengths, bytes } = packed
   return {
     partition,
     from,
     next,
     endOffset,
     hole,
+    tombstonesRemovedTo,
     leaderEpoch: -1,
     bytes: bytes.byteLength + offsets.byteLength + timesMs.byteLength + lengths.byteLength,
     records: () => new PackedCursor(packed),

@@ -17,12 +17,12 @@ export interface RangeBounds {
  * length is checked all the same.
  */
 export class RangeReader {
-  readonly #end: StatementSync
+  readonly #ends: StatementSync
   readonly #lengths: StatementSync
   readonly #bytes: StatementSync
 
   constructor(db: DatabaseSync) {
-    this.#end = db.prepare('SELECT next_offset FROM partitions WHERE number = ?')
+    this.#ends = db.prepare('SELECT next_offset, tombstones_removed_to FROM partitions WHERE number = ?')
     this.#lengths = db.prepare(`
       SELECT place, time_ms, ifnull(length(key), -1), ifnull(length(value), -1)
       FROM records WHERE place >= ? AND place < ? ORDER BY place LIMIT ?`)
@@ -32,14 +32,14 @@ export class RangeReader {
       FROM (SELECT key, value FROM records WHERE place BETWEEN ? AND ? ORDER BY place)`)
   }
 
-  endOffset(number: number): Offset {
-    const row = this.#end.get(number)
+  ends(number: number): PartitionEnds {
+    const row = this.#ends.get(number)
     if (row === undefined) throw new Error(`The log file has no partition number ${number}`)
-    return Number(row.next_offset)
+    return { endOffset: Number(row.next_offset), tombstonesRemovedTo: Number(row.tombstones_removed_to) }
   }
 
-  /** In one read transaction, which the caller holds. `from` is at most `endOffset`. */
-  read(number: number, from: Offset, endOffset: Offset, bounds: RangeBounds): PackedStretch {
+  /** In one read transaction, which the caller holds, with `ends`. `from` is at most the end offset. */
+  read(number: number, from: Offset, { endOffset, tombstonesRemovedTo }: PartitionEnds, bounds: RangeBounds): PackedStretch {
     const found = this.#found(number, from, endOffset, bounds)
     const last = found.offsets.at(-1)
     const next = last === undefined || found.exhausted ? endOffset : last + 1
@@ -49,6 +49,7 @@ export class RangeReader {
       next,
       endOffset,
       hole: firstHole(found.offsets, from, next),
+      tombstonesRemovedTo,
       offsets: Float64Array.from(found.offsets),
       timesMs: Float64Array.from(found.timesMs),
       lengths: Int32Array.from(found.lengths),
@@ -73,6 +74,11 @@ export class RangeReader {
     }
     return { offsets, timesMs, lengths, bytes, exhausted: offsets.length < bounds.recordsMax }
   }
+}
+
+export interface PartitionEnds {
+  readonly endOffset: Offset
+  readonly tombstonesRemovedTo: Offset
 }
 
 interface Found {

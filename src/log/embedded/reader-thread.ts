@@ -27,13 +27,13 @@ const functions = {
   read(number: number, from: Offset, bounds: RangeBounds): PackedStretch {
     const { db, range } = opened()
     const stretch = transaction(db, 'deferred', () => {
-      const endOffset = range.endOffset(number)
-      if (from < 0 || from > endOffset) {
-        throw new LogfoldError('offset-out-of-range', `Position ${from} is not among the offsets 0 to ${endOffset}`, {
+      const ends = range.ends(number)
+      if (from < 0 || from > ends.endOffset) {
+        throw new LogfoldError('offset-out-of-range', `Position ${from} is not among the offsets 0 to ${ends.endOffset}`, {
           remedy: 'The log was replaced by another, or an older copy of itself: rebuild the view',
         })
       }
-      return range.read(number, from, endOffset, bounds)
+      return range.read(number, from, ends, bounds)
     })
     const { offsets, timesMs, lengths, bytes } = stretch
     return moving(stretch, [offsets.buffer, timesMs.buffer, lengths.buffer, bytes.buffer])
@@ -54,9 +54,7 @@ const functions = {
     return ends
   },
   leaseIsHeld: (host: string, nowMs: number): boolean => leaseIsHeld(opened().db, host, nowMs),
-  tombstonesRemovedTo(number: number): Offset {
-    return Number(opened().db.prepare('SELECT tombstones_removed_to FROM partitions WHERE number = ?').get(number)?.tombstones_removed_to)
-  },
+  tombstonesRemovedTo: (number: number): Offset => opened().range.ends(number).tombstonesRemovedTo,
   close: () => file?.db.close(),
 }
 

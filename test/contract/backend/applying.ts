@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Checkpoint } from '../../../src/model/view-backend.ts'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { at, batch, checkpointZero, contentsOf, del, fillAll, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
@@ -21,7 +22,7 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
   runner.describe('apply', () => {
     test('takes a batch whose begin equals the checkpoint, and keeps the checkpoint as given', async (store, shard) => {
       const writer = store.backend.writer(generation)
-      const checkpoint: Checkpoint = { position: 7, vouched: 5, leaderEpoch: 12, atEndMs: 1_700_000_000_999 }
+      const checkpoint: Checkpoint = { position: 7, vouched: 5, tombstonesRemovedTo: 3, leaderEpoch: 12, atEndMs: 1_700_000_000_999 }
       assert.deepEqual(await writer.apply(shard, { partition: 1, from: 0, checkpoint, ops: [] }), { kind: 'applied' })
       assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [checkpointZero, checkpoint, checkpointZero] })
       assert.deepEqual(await store.backend.reader(generation).vouched(shard), [0, 5, 0])
@@ -32,6 +33,7 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
       const checkpoint: Checkpoint = {
         position: Number.MAX_SAFE_INTEGER,
         vouched: Number.MAX_SAFE_INTEGER - 1,
+        tombstonesRemovedTo: 2 ** 40,
         leaderEpoch: 2 ** 31 - 1,
         atEndMs: 8_640_000_000_000_000,
       }
@@ -79,8 +81,8 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
 
     test('renews what a checkpoint vouches for, where begin and end are its position', async (store, shard) => {
       const writer = store.backend.writer(generation)
-      const behindHole: Checkpoint = { position: 9, vouched: 2, leaderEpoch: 1, atEndMs: 0 }
-      const atEnd: Checkpoint = { position: 9, vouched: 9, leaderEpoch: 1, atEndMs: 1_700_000_000_000 }
+      const behindHole: Checkpoint = { position: 9, vouched: 2, tombstonesRemovedTo: -1, leaderEpoch: 1, atEndMs: 0 }
+      const atEnd: Checkpoint = { position: 9, vouched: 9, tombstonesRemovedTo: -1, leaderEpoch: 1, atEndMs: 1_700_000_000_000 }
       await writer.apply(shard, { partition: 2, from: 0, checkpoint: behindHole, ops: [] })
       assert.deepEqual(await store.backend.reader(generation).vouched(shard), [0, 0, 2])
       assert.deepEqual(await writer.apply(shard, { partition: 2, from: 9, checkpoint: atEnd, ops: [] }), { kind: 'applied' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { at, batch, bytesOf, checkpointZero, contentsOf, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { limits } from '../../../src/model/limits.ts'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { batch, bytesOf, contentsOf, del, fold, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 

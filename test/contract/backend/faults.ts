@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Generation } from '../../../src/model/view-backend.ts'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { assertThrows, batch, contentsOf, fold, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
@@ -38,7 +39,7 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
         const ops = entries.filter(([id]) => store.backend.owner(id) === shard).map(([id, value]) => set(id, value))
         const outcome = await store.backend.writer(generation).apply(shard, batch(0, 0, entries.length, ops))
         assert.deepEqual(outcome, { kind: 'applied' })
-        await store.backend.admin(generation).markFilled(shard)
+        await store.backend.admin(generation).markFilled(shard, [])
         assert.deepEqual(await contentsOf(store, generation), new Map(entries))
       })
     })

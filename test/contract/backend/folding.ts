@@ -8,7 +8,7 @@ export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(
 export const textOf = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString()
 
 /** A slice in the middle of a larger buffer, as fetched records are. */
-export function sliceOf(value: string | Uint8Array): Slice {
+function sliceOf(value: string | Uint8Array): Slice {
   const bytes = typeof value === 'string' ? bytesOf(value) : value
   const buffer = new Uint8Array(bytes.length + 5).fill(0x21)
   buffer.set(bytes, 2)
@@ -26,9 +26,15 @@ export const set = (id: string, value: string | Uint8Array, offset = 0): ViewOp 
 export const del = (id: string, offset = 0): ViewOp => ({ kind: 'del', id, offset })
 
 /** A checkpoint that vouches for all below it. */
-export const at = (position: number): Checkpoint => ({ position, vouched: position, leaderEpoch: 4, atEndMs: 1_700_000_000_123 })
+export const at = (position: number): Checkpoint => ({
+  position,
+  vouched: position,
+  tombstonesRemovedTo: 2,
+  leaderEpoch: 4,
+  atEndMs: 1_700_000_000_123,
+})
 
-export const checkpointZero: Checkpoint = { position: 0, vouched: 0, leaderEpoch: -1, atEndMs: 0 }
+export const checkpointZero: Checkpoint = { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
 
 export const batch = (partition: number, from: number, to: number, ops: readonly ViewOp[] = []): Batch => ({
   partition,
@@ -45,7 +51,7 @@ export async function openAll(store: Store, generation: Generation): Promise<voi
 
 export async function fillAll(store: Store, generation: Generation): Promise<void> {
   const admin = store.backend.admin(generation)
-  for (const shard of store.shards) await admin.markFilled(shard)
+  for (const shard of store.shards) await admin.markFilled(shard, [])
 }
 
 /** Gives every shard a stretch of one partition: the ops it owns, or none. Each must take it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { assertThrows, batch, fold, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
@@ -56,10 +57,24 @@ export function reading(runner: TestRunner, options: SuiteOptions): void {
       for (const shard of store.shards) {
         assert.equal(await reader.filled(), false)
         await assertThrows('view-folding', 'list', () => reader.list({ limit: 1 }))
-        await store.backend.admin(generation).markFilled(shard)
+        await store.backend.admin(generation).markFilled(shard, [])
       }
       assert.equal(await reader.filled(), true)
       assert.deepEqual(await reader.list({ limit: 1 }), { entries: [], cursor: undefined })
+    })
+
+    test('is not recorded of a shard that does not vouch for the end offsets, so a late caller marks nothing wrong', async store => {
+      await openAll(store, generation)
+      await fold(store, generation, batch(0, 0, 5))
+      await fold(store, generation, batch(1, 0, 3))
+      for (const shard of store.shards) {
+        const admin = store.backend.admin(generation)
+        assert.equal(await admin.markFilled(shard, [5, 4]), false)
+        assert.equal(await store.backend.reader(generation).filled(), false)
+        assert.equal(await admin.markFilled(shard, [5, 3]), true)
+        await admin.open(shard, { anew: true })
+        assert.equal(await admin.markFilled(shard, [5, 3]), false)
+      }
     })
 
     test('is taken back by open anew, and kept by open', async store => {

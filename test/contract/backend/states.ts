@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Generation, generationName, type Identity, identityOf } from '../../../src/model/view-backend.ts'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { assertThrows, at, batch, checkpointZero, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
@@ -103,8 +104,15 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'markFilled',
-    run: (store, generation, shard) => store.backend.admin(generation).markFilled(shard),
-    expected: () => ({ absent: nothing, open: nothing, filled: nothing, foreign: nothing, dropped: nothing, lost: nothing }),
+    run: (store, generation, shard) => store.backend.admin(generation).markFilled(shard, []),
+    expected: () => ({
+      absent: answers(false),
+      open: answers(true),
+      filled: answers(true),
+      foreign: answers(false),
+      dropped: answers(false),
+      lost: answers(false),
+    }),
   },
   {
     name: 'serve',
@@ -170,7 +178,7 @@ export function states(runner: TestRunner, options: SuiteOptions): void {
       await openWith(store, other, { one: '1' })
       for (const shard of store.shards) {
         await store.backend.admin(generation).open(shard, { anew: true })
-        await store.backend.admin(generation).markFilled(shard)
+        await store.backend.admin(generation).markFilled(shard, [])
         await store.backend.writer(generation).apply(shard, batch(0, 1, 2, [set('one', 'overwritten')]))
       }
       await store.backend.admin(generation).drop()

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../../../src/model/logger.ts'
 import type { BackendContext, Generation, ViewBackend, ViewFormat } from '../../../src/model/view-backend.ts'
-import type { SuiteOptions, TestRunner } from '../backend-suite.ts'
+import type { SuiteOptions } from '../backend-suite.ts'
+import type { TestRunner } from '../runner.ts'
 
 /** A connected backend in one case, with what was needed to connect it. */
 export class Store {
@@ -40,7 +41,7 @@ const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () 
 const contextOf = (dataDir: string): BackendContext => ({ name: 'contract', dataDir, logger: quiet })
 
 /** Runs a case on a store of its own. */
-export async function withStore(options: SuiteOptions, work: (store: Store) => Promise<void>): Promise<void> {
+async function withStore(options: SuiteOptions, work: (store: Store) => Promise<void>): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'logfold-backend-'))
   try {
     const checked = await options.module.config['~standard'].validate(options.config())
@@ -63,13 +64,12 @@ export function storeCase(runner: TestRunner, options: SuiteOptions, name: strin
   runner.it(name, () => withStore(options, work))
 }
 
-export interface GenerationOptions {
+interface GenerationOptions {
   readonly view?: string
   readonly number?: number
   readonly partitions?: number
   readonly format?: ViewFormat
   readonly ordered?: boolean
-  readonly uid?: string
 }
 
 export function generationOf(options: GenerationOptions = {}): Generation {
@@ -80,7 +80,7 @@ export function generationOf(options: GenerationOptions = {}): Generation {
     partitions,
     format,
     ordered,
-    uid: options.uid ?? `uid of ${view}@${number}`,
+    uid: `uid of ${view}@${number}`,
     logId: 'log',
     topicId: 'topic',
     definitionHash: 'definition',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { append, appended, DEADLINE_MS, del, makeTopic, readAll, set, withLog } from './support.ts'
 
 export function appending({ describe, it }: TestRunner, options: LogSuiteOptions): void {

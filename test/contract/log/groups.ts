@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { GroupMember } from '../../../src/model/log.ts'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { makeTopic, withLog } from './support.ts'
 
 /** A member that remembers what it has, and can be waited for. */

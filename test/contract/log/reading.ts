@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { appended, hasCode, makeTopic, readAll, readToEnd, recordsOf, set, withLog } from './support.ts'
 
 export function reading(runner: TestRunner, options: LogSuiteOptions): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { appended, del, makeTopic, readAll, set, withLog } from './support.ts'
 
 export function reopening({ describe, it }: TestRunner, options: LogSuiteOptions): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Log, LogReader, LogWriter, Topic } from '../../../src/model/log.ts'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { RecordingMember } from './groups.ts'
 import { DEADLINE_MS, hasCode, makeTopic, set, withLog } from './support.ts'
 
@@ -21,7 +22,7 @@ const operations: Readonly<Record<string, (parts: Parts) => Promise<unknown>>> =
   'writer.append': ({ writer }) => writer.append([set('k', 'v')], DEADLINE_MS),
   join: ({ log, topic }) => log.join('g', topic, new RecordingMember()),
   members: ({ log }) => log.members('g'),
-  deletesMayBeMissing: ({ log, topic }) => log.deletesMayBeMissing(topic, 0, 0, 0),
+  deletesMayBeMissing: ({ log, topic }) => log.deletesMayBeMissing(topic, 0, { position: 0, atEndMs: 0, tombstonesRemovedTo: -1 }),
 }
 
 export function states({ describe, it }: TestRunner, options: LogSuiteOptions): void {

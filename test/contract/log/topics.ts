@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogSuiteOptions, TestRunner } from '../log-suite.ts'
+import type { LogSuiteOptions } from '../log-suite.ts'
+import type { TestRunner } from '../runner.ts'
 import { append, appended, hasCode, makeTopic, readAll, set, withLog } from './support.ts'
 
 export function topics({ describe, it }: TestRunner, options: LogSuiteOptions): void {

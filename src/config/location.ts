@@ -1,5 +1,5 @@
 /** Where a key or value of the config was written. */
-export interface Place {
+export interface Location {
   /** The file as a person would name it, or the flag. */
   readonly origin: string
   /** From 1. Undefined for a flag. */
@@ -9,7 +9,7 @@ export interface Place {
 
 export type Path = readonly (string | number)[]
 
-export const placeText = ({ origin, line, column }: Place): string => (line === undefined ? origin : `${origin}:${line}:${column ?? 1}`)
+export const locationText = ({ origin, line, column }: Location): string => (line === undefined ? origin : `${origin}:${line}:${column ?? 1}`)
 
 /** `views.job.backend`, as a person would say it. */
 export const pathText = (path: Path): string =>

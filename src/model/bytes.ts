@@ -1,0 +1,2 @@
+/** The same bytes as a Buffer, where `Buffer.from(bytes)` would copy them. */
+export const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

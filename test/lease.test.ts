@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { openLogFile } from '../src/log/embedded/file.ts'
+import { Lease } from '../src/log/embedded/lease.ts'
+import { type Claimant, holdLease, type LeaseOutcome, leaseIsHeld } from '../src/log/embedded/lease-row.ts'
+import { LogFolder, quiet } from './support/embedded-log.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const claimant = (owner: string): Claimant => ({ owner, host: `host of ${owner}`, pid: process.pid })
+
+describe('the lease in the log file', () => {
+  it('tells a renewal from one that somebody else may have had in between', async () => {
+    await using folder = await LogFolder.make()
+    const { db } = openLogFile(folder.path)
+    expect(holdLease(db, claimant('a'), 0)).toBe('taken')
+    expect(holdLease(db, claimant('a'), 5_000)).toBe('renewed')
+    expect(holdLease(db, claimant('b'), 14_000)).toBe('refused')
+    expect(holdLease(db, claimant('b'), 15_001)).toBe('taken')
+    expect(holdLease(db, claimant('a'), 25_002)).toBe('taken')
+    db.close()
+  })
+
+  it('is over where a clock that was set back since would make it last for hours', async () => {
+    await using folder = await LogFolder.make()
+    const { db } = openLogFile(folder.path)
+    expect(holdLease(db, claimant('a'), DAY_MS)).toBe('taken')
+    expect(leaseIsHeld(db, 'host of b', DAY_MS)).toBe(true)
+    expect(leaseIsHeld(db, 'host of b', DAY_MS - 3_600_000)).toBe(false)
+    expect(holdLease(db, claimant('b'), DAY_MS - 3_600_000)).toBe('taken')
+    db.close()
+  })
+
+  it('that was lost and taken again makes its members begin anew', async () => {
+    const answers: LeaseOutcome[] = ['taken', 'taken']
+    const events: string[] = []
+    const again = Promise.withResolvers<void>()
+    const lease = new Lease({ hold: async () => answers.shift() ?? 'renewed', release: async () => undefined, logger: quiet })
+    const membership = lease.join(
+      { name: 't', id: 't', partitions: 2, recordBytesMax: 1 },
+      {
+        assigned: partitions => {
+          events.push(`assigned ${partitions}`)
+          if (events.length === 3) again.resolve()
+        },
+        revoked: async partitions => void events.push(`revoked ${partitions}`),
+        failed: () => undefined,
+      },
+    )
+    await again.promise
+    expect(events).toEqual(['assigned 0,1', 'revoked 0,1', 'assigned 0,1'])
+    await membership.leave()
+    await lease.close()
+  })
+})

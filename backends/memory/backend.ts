@@ -2,17 +2,11 @@ import { crc32 } from 'node:zlib'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
 import { ShardFaults } from './faults.ts'
-import { MemoryAdmin, MemoryReader, MemoryWriter } from './operations.ts'
+import { MemoryAdmin, MemoryReader, MemoryWriter, type Reached, type Shards } from './operations.ts'
 import { Shard } from './shard.ts'
 
-/** A shard as the operations see it: they reach its data only through `enter`, where the faults are. */
-export interface Reached {
-  readonly shard: Shard
-  readonly faults: ShardFaults
-}
-
 /** The reference backend: simple rather than fast. `faults` is for tests. */
-export class MemoryBackend implements ViewBackend {
+export class MemoryBackend implements ViewBackend, Shards {
   readonly shards: readonly string[]
   /** The order in which a config names its shards must not move an entry. */
   readonly #sorted: readonly string[]

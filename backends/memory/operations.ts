@@ -16,15 +16,31 @@ import {
   type ViewWriter,
   vouchesFor,
 } from '../../src/model/view-backend.ts'
-import type { MemoryBackend } from './backend.ts'
+import type { ShardFaults } from './faults.ts'
 import { compareUtf8 } from './order.ts'
 import type { Copy, Shard } from './shard.ts'
 
+/** A shard as the operations see it: they reach its data only through `enter`, where the faults are. */
+export interface Reached {
+  readonly shard: Shard
+  readonly faults: ShardFaults
+}
+
+/** The way to the shards. */
+export interface Shards {
+  readonly shards: readonly string[]
+  owner(id: string): string
+  /** @throws closed, view-unavailable */
+  enter(shard: string): Promise<Reached>
+  /** @throws closed */
+  assertOpen(): void
+}
+
 export class MemoryWriter implements ViewWriter {
-  readonly #backend: MemoryBackend
+  readonly #backend: Shards
   readonly #generation: Generation
 
-  constructor(backend: MemoryBackend, generation: Generation) {
+  constructor(backend: Shards, generation: Generation) {
     this.#backend = backend
     this.#generation = generation
   }
@@ -63,10 +79,10 @@ function unavailable(error: unknown): { readonly kind: 'unavailable'; readonly c
 }
 
 export class MemoryReader implements ViewReader {
-  readonly #backend: MemoryBackend
+  readonly #backend: Shards
   readonly #generation: Generation
 
-  constructor(backend: MemoryBackend, generation: Generation) {
+  constructor(backend: Shards, generation: Generation) {
     this.#backend = backend
     this.#generation = generation
   }
@@ -142,10 +158,10 @@ function openCopy(shard: Shard, generation: Generation): Copy {
 }
 
 export class MemoryAdmin implements ViewAdmin {
-  readonly #backend: MemoryBackend
+  readonly #backend: Shards
   readonly #generation: Generation
 
-  constructor(backend: MemoryBackend, generation: Generation) {
+  constructor(backend: Shards, generation: Generation) {
     this.#backend = backend
     this.#generation = generation
   }

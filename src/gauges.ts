@@ -2,7 +2,8 @@ import type { ClosableDeadLetters, LiveView } from './generations/live-view.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 
-const DELAY_MS = 15_000
+const STORES_DELAY_MS = 15_000
+const SERVING_DELAY_MS = 1_000
 
 export interface Gauged<Letters extends ClosableDeadLetters> {
   readonly metrics: Metrics
@@ -10,20 +11,23 @@ export interface Gauged<Letters extends ClosableDeadLetters> {
   readonly views: ReadonlyMap<string, LiveView<Letters>>
 }
 
-/** Sets the gauges that need a look at the stores, now and every 15 s. Returns what ends it, and settles when no look is under way. */
+/** Sets the gauges that nobody else does: who serves each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
 export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
   let looking = look(gauged)
-  const timer = setInterval(() => {
+  const stores = setInterval(() => {
     looking = looking.then(() => look(gauged))
-  }, DELAY_MS)
+  }, STORES_DELAY_MS)
+  const serving = setInterval(() => {
+    for (const view of gauged.views.values()) gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
+  }, SERVING_DELAY_MS)
   return () => {
-    clearInterval(timer)
+    clearInterval(stores)
+    clearInterval(serving)
     return looking
   }
 }
 
 async function look<Letters extends ClosableDeadLetters>({ metrics, backends, views }: Gauged<Letters>): Promise<void> {
-  for (const view of views.values()) metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
   for (const [name, backend] of backends) {
     const living = [...views.values()].filter(view => view.definition.backend === name)
     for (const shard of backend.shards) {

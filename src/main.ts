@@ -65,7 +65,12 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
 }
 
 async function open(config: Config, logger: Logger, died: (error: Error) => void): Promise<Parts> {
-  await mkdir(config.dataDir, { recursive: true })
+  await mkdir(config.dataDir, { recursive: true }).catch(cause => {
+    throw new LogfoldError('log-unavailable', `The data folder ${config.dataDir} cannot be made: ${messageOf(cause)}`, {
+      remedy: 'Make it, or name another: --data-dir DIR',
+      cause,
+    })
+  })
   const log = await openEmbeddedLog({ path: config.log.path, logger: logger.child({ log: config.log.kind }), died })
   const parts = {
     config,

@@ -111,10 +111,10 @@ function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: un
   return 'serving'
 }
 
-function nextSteps({ view, problem, workers, deadLetters }: Omit<ViewStatus, 'next_steps'>): readonly string[] {
+function nextSteps({ view, state, problem, workers, deadLetters }: Omit<ViewStatus, 'next_steps'>): readonly string[] {
   const steps: string[] = []
   if (problem?.remedy) steps.push(problem.remedy)
-  if (workers === 0) steps.push('Start a worker: logfold start --role worker')
+  if (workers === 0 && state !== 'stopped') steps.push('Start a worker: logfold start --role worker')
   if (deadLetters !== null && deadLetters > 0) steps.push(`Look at the records that could not be folded: logfold deadletters list ${view}`)
   return steps
 }

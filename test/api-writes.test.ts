@@ -30,6 +30,19 @@ describe('a write', () => {
     expect(world.log.appended).toEqual([])
   })
 
+  it('to a view that was stopped for safety is refused, in bulk too: it may be the wrong log', async () => {
+    world.view.stopped = new LogfoldError('view-stopped', 'The store holds something else')
+    const bulk = { method: 'POST', headers: { 'Content-Type': 'application/x-ndjson' }, body: '{"id":"one","value":1}\n' }
+    for (const answer of [
+      await put('one', '1'),
+      await request(world.port, '/api/job', bulk),
+      await request(world.port, '/api/job/one', { method: 'DELETE' }),
+    ]) {
+      expect([answer.status, problem(answer.body).code]).toEqual([503, 'view-stopped'])
+    }
+    expect(world.log.appended).toEqual([])
+  })
+
   it('of null names the way to delete', async () => {
     expect(problem((await put('one', 'null')).body)).toMatchObject({ remedy: 'Use DELETE.' })
   })
@@ -85,7 +98,7 @@ describe('a write', () => {
       type: 'urn:logfold:problem:outcome-unknown',
       title: 'The log did not confirm the write in time',
       status: 504,
-      detail: 'The log did not confirm "one" within 10 s; it may still be written',
+      detail: 'The log did not confirm "one" (no answer); it may still be written',
       code: 'outcome-unknown',
       remedy: 'Look for the entry later, or repeat the write with PUT or DELETE under the same id.',
     })

@@ -42,7 +42,7 @@ export function offsetOf(outcome: AppendOutcome, id: string): Offset {
     case 'unknown':
       throw new LogfoldError(
         'outcome-unknown',
-        `The log did not confirm ${JSON.stringify(id)} within ${APPEND_MS / 1000} s; it may still be written`,
+        `The log did not confirm ${JSON.stringify(id)} (${messageOf(outcome.cause)}); it may still be written`,
         { cause: outcome.cause, remedy: 'Look for the entry later, or repeat the write with PUT or DELETE under the same id.' },
       )
   }

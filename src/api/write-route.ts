@@ -70,6 +70,8 @@ function beginWrite(views: ApiViews, name: string, request: Request<object>, res
       remedy: 'Write to its topic, or set `writable: true` and a `partitioner` for the view in the config.',
     })
   }
+  const { stopped } = apiView.view
+  if (stopped !== undefined) throw stopped
   readQuery(request.url, [])
   const condition = CONDITIONS.find(header => request.headers[header] !== undefined)
   if (condition === undefined) return apiView

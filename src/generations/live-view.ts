@@ -86,9 +86,9 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     return { generation, backend: this.#options.backend, reader }
   }
 
-  /** Why the view was stopped; undefined when it wasn't. */
+  /** Told by the worker in this process; without one, by a store that holds something else. */
   get stopped(): LogfoldError | undefined {
-    return this.#stop
+    return this.#stop ?? (this.#progress.code === 'foreign-store' ? this.#progress : undefined)
   }
 
   /** Why reads aren't answered; undefined when they are. */

@@ -1,4 +1,5 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
+import type { LogfoldError } from '../model/errors.ts'
 import type { Log, LogWriter, Topic } from '../model/log.ts'
 import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
@@ -16,6 +17,8 @@ export interface View {
    * @throws log-unavailable while it isn't known; topic-missing, topic-mismatch.
    */
   source(): Source
+  /** Why the view was stopped for safety; undefined where it wasn't. What is there may still be read, but nothing should be written. */
+  readonly stopped: LogfoldError | undefined
   /**
    * What reads are answered from.
    * @throws view-folding with its progress, while the first generation folds for the first time. @throws view-stopped, with the reason and the remedy.

@@ -81,7 +81,10 @@ export class DeadLetters implements DeadLetterReader {
     const fresh = faulty.filter(record => !this.#letters.has(letterName(generation, partition, record.offset)))
     const letters = fresh.map(record => letterOf(generation, partition, record))
     await this.#write(letters.map(letterRecord), signal)
-    return letters
+    const added = letters.map(({ key: _key, value: _value, ...letter }) => letter)
+    const first = added[0]
+    if (first !== undefined) this.#logger.warn('Records cannot be folded; they are kept as dead letters', { count: added.length, first })
+    return added
   }
 
   /** Notes which letters are resolved by these ops of a partition: those of the same id at a lower offset. Waits and retries as `add`. */

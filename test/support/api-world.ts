@@ -191,6 +191,8 @@ export class TestView implements View {
 
   deadLetters = (): DeadLetterReader => this.letters
 
+  stopped: LogfoldError | undefined
+
   doubt = (): void => {
     this.doubts++
   }

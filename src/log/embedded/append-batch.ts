@@ -56,7 +56,13 @@ export function batchAppender(db: DatabaseSync): (records: PackedRecords, nowMs:
       return { kind: 'appended', offsets }
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
-      return { kind: committing ? 'unknown' : 'not-sent', message: messageOf(error) }
+      // Without room the record of the commit itself wasn't written. After any other failure it may be there, and be found when the file is opened again.
+      return { kind: committing && !isFull(error) ? 'unknown' : 'not-sent', message: messageOf(error) }
     }
   }
 }
+
+const SQLITE_FULL = 13
+
+/** The low byte of an extended code is what happened. */
+const isFull = (error: unknown): boolean => error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_FULL

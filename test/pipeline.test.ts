@@ -1,7 +1,24 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
-import type { ViewBackend } from '../src/model/view-backend.ts'
+import type { Batch, ShardOutcome, ViewBackend } from '../src/model/view-backend.ts'
 import { entries, type TestPipeline, testPipeline, until } from './support/pipeline.ts'
+
+/** A backend of one shard whose batches pass through a test. */
+function interceptApply(intercept: (batch: Batch, apply: () => Promise<ShardOutcome>) => Promise<ShardOutcome>): ViewBackend {
+  const backend = new MemoryBackend(['a'])
+  return {
+    shards: backend.shards,
+    owner: id => backend.owner(id),
+    reader: generation => backend.reader(generation),
+    admin: generation => backend.admin(generation),
+    ping: shard => backend.ping(shard),
+    close: () => backend.close(),
+    writer: generation => {
+      const writer = backend.writer(generation)
+      return { checkpoints: shard => writer.checkpoints(shard), apply: (shard, batch) => intercept(batch, () => writer.apply(shard, batch)) }
+    },
+  }
+}
 
 const running: TestPipeline[] = []
 const start = async (options: Parameters<typeof testPipeline>[0] = {}): Promise<TestPipeline> => {
@@ -163,26 +180,11 @@ describe('while the log is away', () => {
 
 describe('behind a hole', () => {
   it('the store vouches only for what lies before, until the end offset of that fetch is reached', async () => {
-    const backend = new MemoryBackend(['a'])
     const checkpoints: (readonly [position: number, vouched: number])[] = []
-    const recording: ViewBackend = {
-      shards: backend.shards,
-      owner: id => backend.owner(id),
-      reader: generation => backend.reader(generation),
-      admin: generation => backend.admin(generation),
-      ping: shard => backend.ping(shard),
-      close: () => backend.close(),
-      writer: generation => {
-        const writer = backend.writer(generation)
-        return {
-          checkpoints: shard => writer.checkpoints(shard),
-          apply: (shard, batch) => {
-            checkpoints.push([batch.checkpoint.position, batch.checkpoint.vouched])
-            return writer.apply(shard, batch)
-          },
-        }
-      },
-    }
+    const recording = interceptApply((batch, apply) => {
+      checkpoints.push([batch.checkpoint.position, batch.checkpoint.vouched])
+      return apply()
+    })
     const test = await start({ backend: recording })
     test.log.stretchRecordsMax = 2
     for (const [key, value] of [
@@ -201,6 +203,24 @@ describe('behind a hole', () => {
       [4, 1],
       [5, 5],
     ])
+  })
+})
+
+describe('a shard that answers, but takes no batch', () => {
+  it('is tried again after a wait that grows, and is up once it takes one', async () => {
+    const times: number[] = []
+    const full = interceptApply(async (_batch, apply) => {
+      times.push(performance.now())
+      return times.length < 4 ? { kind: 'unavailable', cause: new Error('the disk is full') } : apply()
+    })
+    const test = await start({ backend: full })
+    test.topic.put(0, 'a', '1')
+    await test.pipeline.start()
+    await folded(test, { a: '1' })
+    const [first = 0, , third = 0, fourth = 0] = times
+    expect(third - first).toBeGreaterThan(100)
+    expect(fourth - third).toBeGreaterThan(100)
+    expect(test.pipeline.status().shards).toEqual([{ shard: 'a', state: 'up', detail: undefined }])
   })
 })
 

@@ -48,6 +48,8 @@ export class PartitionFold {
   readonly #lanes = new Set<Lane>()
   readonly #tasks = new Set<Promise<void>>()
   readonly #doubtful = new Set<string>()
+  /** Shards that didn't answer their last batch. They may answer everything else (a full disk can be read), so only a batch that they take ends this. */
+  readonly #failing = new Map<string, Backoff>()
   readonly #stopping = new AbortController()
 
   constructor(context: FoldContext, partition: number) {
@@ -91,6 +93,13 @@ export class PartitionFold {
     }
   }
 
+  async #placeLater(shard: string): Promise<void> {
+    const backoff = this.#failing.get(shard) ?? new Backoff()
+    this.#failing.set(shard, backoff)
+    await backoff.wait(this.#stopping.signal)
+    await this.#place(shard)
+  }
+
   async #find(shard: string): Promise<Found> {
     const { writer, generation, log, topic } = this.#context
     const answer = await writer.checkpoints(shard)
@@ -111,7 +120,7 @@ export class PartitionFold {
   #enter(shard: string, checkpoint: Checkpoint): void {
     if (this.#stopping.signal.aborted) return
     const { report, log, topic } = this.#context
-    report.up(shard)
+    if (!this.#failing.has(shard)) report.up(shard)
     this.#doubtful.delete(shard)
     report.stands(this.#partition, shard, checkpoint.position, undefined, undefined)
     const lane = new Lane(log.reader(topic, this.#partition, checkpoint.position), [shard], checkpoint)
@@ -206,6 +215,8 @@ export class PartitionFold {
     const { checkpoint } = batch
     switch (outcome.kind) {
       case 'applied':
+        this.#failing.delete(shard)
+        this.#context.report.up(shard)
         this.#context.applied(shard, this.#partition, checkpoint.vouched)
         // It came too late for its lane, which went on without it.
         if (!lane.shards.has(shard)) this.#spawn(this.#place(shard))
@@ -222,7 +233,7 @@ export class PartitionFold {
         )
       case 'unavailable':
         this.#context.report.waiting(shard, messageOf(outcome.cause))
-        this.#spawn(this.#place(shard))
+        this.#spawn(this.#placeLater(shard))
         return
       default:
         this.#spawn(this.#place(shard))

@@ -1,18 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest'
-import { entries, type TestPipeline, testPipeline, until } from './support/pipeline.ts'
+import { describe, expect, it } from 'vitest'
+import { folded, until, usePipelines } from './support/pipeline.ts'
 
-const running: TestPipeline[] = []
-const start = async (options: Parameters<typeof testPipeline>[0] = {}): Promise<TestPipeline> => {
-  const test = await testPipeline(options)
-  running.push(test)
-  return test
-}
-afterEach(async () => {
-  for (const test of running.splice(0)) await test.stop()
-})
-
-const folded = (test: TestPipeline, expected: Record<string, string>): Promise<void> =>
-  until(async () => expect(await entries(test.backend, test.generation)).toEqual(expected))
+const start = usePipelines()
 
 describe('a record that cannot be folded', () => {
   it('becomes a dead letter with reason and bytes, and the view goes on', async () => {

@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
 import type { Batch, ShardOutcome, ViewBackend } from '../src/model/view-backend.ts'
-import { entries, type TestPipeline, testPipeline, until } from './support/pipeline.ts'
+import { entries, folded, type TestPipeline, until, usePipelines } from './support/pipeline.ts'
 
 /** A backend of one shard whose batches pass through a test. */
 function interceptApply(intercept: (batch: Batch, apply: () => Promise<ShardOutcome>) => Promise<ShardOutcome>): ViewBackend {
@@ -20,18 +20,7 @@ function interceptApply(intercept: (batch: Batch, apply: () => Promise<ShardOutc
   }
 }
 
-const running: TestPipeline[] = []
-const start = async (options: Parameters<typeof testPipeline>[0] = {}): Promise<TestPipeline> => {
-  const test = await testPipeline(options)
-  running.push(test)
-  return test
-}
-afterEach(async () => {
-  for (const test of running.splice(0)) await test.stop()
-})
-
-const folded = (test: TestPipeline, expected: Record<string, string>): Promise<void> =>
-  until(async () => expect(await entries(test.backend, test.generation)).toEqual(expected))
+const start = usePipelines()
 
 const vouched = async (test: TestPipeline, shard = 'a'): Promise<number | undefined> => (await test.backend.reader(test.generation).vouched(shard))[0]
 

@@ -1,4 +1,4 @@
-import { vi } from 'vitest'
+import { afterEach, expect, vi } from 'vitest'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import type { LogfoldError } from '../../src/model/errors.ts'
@@ -81,3 +81,20 @@ export async function entries(backend: ViewBackend, generation: Generation): Pro
     if (cursor === undefined) return Object.fromEntries(all)
   }
 }
+
+/** Starts test pipelines, and stops each when its test has ended. */
+export function usePipelines(): typeof testPipeline {
+  const running: TestPipeline[] = []
+  afterEach(async () => {
+    for (const test of running.splice(0)) await test.stop()
+  })
+  return async options => {
+    const test = await testPipeline(options)
+    running.push(test)
+    return test
+  }
+}
+
+/** Waits until the view holds just these entries. */
+export const folded = (test: TestPipeline, expected: Record<string, string>): Promise<void> =>
+  until(async () => expect(await entries(test.backend, test.generation)).toEqual(expected))

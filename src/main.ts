@@ -137,7 +137,7 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
     rules: { format: view.definition.format, schema: view.schema },
     metrics,
     logger: logger.child({ view: view.name }),
-    applied: (shard, partition, vouched) => view.applied({ shard, partition, vouched }),
+    applied: shard => view.applied(shard),
     stopped: error => view.stop(error),
     failed: failed.reject,
   })

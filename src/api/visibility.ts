@@ -13,7 +13,7 @@ export class Visibility {
 
   constructor(view: View) {
     this.#view = view
-    this.#unsubscribe = view.onApplied(({ shard }) => {
+    this.#unsubscribe = view.onApplied(shard => {
       this.#watches.get(shard)?.watch.hint()
     })
   }

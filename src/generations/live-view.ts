@@ -7,7 +7,7 @@ import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import { type Generation, generationName, type ViewBackend, type ViewReader } from '../model/view-backend.ts'
 import { definitionHash, type ViewDefinition } from './definition.ts'
-import type { Applied, Serving, Source, View } from './view.ts'
+import type { Serving, Source, View } from './view.ts'
 
 const CONNECT_RETRY_MS = 1_000
 /** How often a view that doesn't serve yet is looked at. */
@@ -44,7 +44,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly definition: ViewDefinition
   readonly schema: SchemaCheck | undefined
   readonly #options: LiveViewOptions<Letters>
-  readonly #listeners = new Set<(applied: Applied) => void>()
+  readonly #listeners = new Set<(shard: string) => void>()
   readonly #closing = new AbortController()
   readonly #connected = Promise.withResolvers<Connected<Letters>>()
   readonly #running: Promise<void>
@@ -106,13 +106,13 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     this.#doubtful.resolve()
   }
 
-  onApplied(listener: (applied: Applied) => void): () => void {
+  onApplied(listener: (shard: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  applied(applied: Applied): void {
-    for (const listener of this.#listeners) listener(applied)
+  applied(shard: string): void {
+    for (const listener of this.#listeners) listener(shard)
   }
 
   /** The worker stopped folding for safety. What is there goes on being served. */

@@ -1,7 +1,6 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import type { LogfoldError } from '../model/errors.ts'
 import type { Log, LogWriter, Topic } from '../model/log.ts'
-import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import type { Generation, ViewBackend, ViewReader } from '../model/view-backend.ts'
 import type { ViewDefinition } from './definition.ts'
@@ -30,10 +29,10 @@ export interface View {
   /** A read met `view-lost` or `foreign-store`: look again at what serves, before the next request is answered from it. */
   doubt(): void
   /**
-   * Calls back when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint: an API process without
+   * Calls back with the shard when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint: an API process without
    * a worker never gets it. Returns the function that ends it.
    */
-  onApplied(listener: (applied: Applied) => void): () => void
+  onApplied(listener: (shard: string) => void): () => void
 }
 
 export interface Source {
@@ -48,10 +47,4 @@ export interface Serving {
   readonly generation: Generation
   readonly backend: ViewBackend
   readonly reader: ViewReader
-}
-
-export interface Applied {
-  readonly shard: string
-  readonly partition: number
-  readonly vouched: Offset
 }

@@ -31,7 +31,7 @@ export interface FoldContext {
   /** Stops the view for safety. */
   stop(error: LogfoldError): void
   /** A shard has taken a batch. */
-  applied(shard: string, partition: number, vouched: Offset): void
+  applied(shard: string): void
 }
 
 /** Where a shard stands, or why it can't go on from there; `expired`: deletes may be missing. */
@@ -217,7 +217,7 @@ export class PartitionFold {
       case 'applied':
         this.#failing.delete(shard)
         this.#context.report.up(shard)
-        this.#context.applied(shard, this.#partition, checkpoint.vouched)
+        this.#context.applied(shard)
         // It came too late for its lane, which went on without it.
         if (!lane.shards.has(shard)) this.#spawn(this.#place(shard))
         return

@@ -27,7 +27,7 @@ export interface PipelineOptions {
   readonly group: string
   readonly metrics: Metrics
   readonly logger: Logger
-  readonly applied: (shard: string, partition: number, vouched: Offset) => void
+  readonly applied: (shard: string) => void
   /** The view was stopped for safety, with the reason and the remedy. Called once. */
   readonly stopped: (error: LogfoldError) => void
   /** Membership of the group is gone for good. */

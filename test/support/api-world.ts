@@ -2,7 +2,7 @@ import http from 'node:http'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import { type ApiServer, createApi, type HttpOptions } from '../../src/api/server.ts'
 import type { ViewDefinition } from '../../src/generations/definition.ts'
-import type { Applied, Serving, Source, View } from '../../src/generations/view.ts'
+import type { Serving, Source, View } from '../../src/generations/view.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import type { DeadLetterReader } from '../../src/model/dead-letter.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
@@ -111,7 +111,7 @@ export class TestView implements View {
   sourceError: LogfoldError | undefined
   /** Instead of the backend's own. */
   reader: ViewReader
-  readonly #listeners = new Set<(applied: Applied) => void>()
+  readonly #listeners = new Set<(shard: string) => void>()
   #folded = 0
 
   constructor(options: WorldOptions) {
@@ -160,7 +160,7 @@ export class TestView implements View {
         const batch = this.#batch(record, from, shard)
         const outcome = await writer.apply(shard, batch)
         if (outcome.kind !== 'applied') throw new Error(`The shard answered ${outcome.kind}`)
-        for (const listener of this.#listeners) listener({ shard, partition: record.partition, vouched: from + 1 })
+        for (const listener of this.#listeners) listener(shard)
       }
     }
   }
@@ -197,7 +197,7 @@ export class TestView implements View {
     this.doubts++
   }
 
-  onApplied = (listener: (applied: Applied) => void): (() => void) => {
+  onApplied = (listener: (shard: string) => void): (() => void) => {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }

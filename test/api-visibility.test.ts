@@ -54,6 +54,17 @@ describe('a write', () => {
     while ((await put('a', { Prefer: 'wait=20' })).status === 202);
   })
 
+  it('is not waited for where it turns out after the append that nobody folds', async () => {
+    const held = Promise.withResolvers<void>()
+    world.log.membersHeld = held.promise
+    world.log.membersNow = 0
+    world.view.folds = false
+    const written = put('a', { Prefer: 'wait=30' })
+    await appended(1)
+    held.resolve()
+    expect([(await written).status, (await written).headers['preference-applied']]).toEqual([202, undefined])
+  })
+
   it('is not waited for while nobody folds the view', async () => {
     world.view.folds = false
     world.log.membersNow = 0

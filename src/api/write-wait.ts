@@ -15,6 +15,7 @@ export class WriteWait {
   readonly #behind = new Set<string>()
   #members: number | undefined
   #membersAskedMs = Number.NEGATIVE_INFINITY
+  #asking: Promise<void> = Promise.resolve()
 
   constructor(visibility: Visibility) {
     this.#visibility = visibility
@@ -25,7 +26,7 @@ export class WriteWait {
     const nowMs = performance.now()
     if (nowMs - this.#membersAskedMs < MEMBERS_AGE_MAX_MS) return
     this.#membersAskedMs = nowMs
-    source.log.members(source.group).then(
+    this.#asking = source.log.members(source.group).then(
       members => {
         this.#members = members
       },
@@ -42,9 +43,14 @@ export class WriteWait {
    */
   async visible(serving: Serving, shard: string, target: Target, waitMs: number): Promise<'visible' | 'late' | 'not-waited'> {
     const key = `${serving.generation.number}/${target.partition}/${shard}`
-    if (waitMs <= 0 || this.#members === 0 || this.#behind.has(key)) return 'not-waited'
+    if (waitMs <= 0 || this.#behind.has(key)) return 'not-waited'
     try {
-      if (await this.#visibility.reached(serving, shard, [target], waitMs)) return 'visible'
+      // The append may be quicker than the answer whether anybody folds; without it, a first write would wait in vain.
+      const waited = this.#members === 0 ? undefined : this.#visibility.reached(serving, shard, [target], waitMs)
+      const nobody = this.#asking.then(() => (this.#members === 0 ? undefined : waited))
+      const reached = await Promise.race([waited, nobody])
+      if (reached === undefined) return 'not-waited'
+      if (reached) return 'visible'
     } catch {
       return 'late'
     }

@@ -30,6 +30,8 @@ export class TestLog implements Log, LogWriter {
   readonly ends: Offset[]
   membersNow: number | undefined = 1
   membersAsked = 0
+  /** Who asks for the members waits for this. */
+  membersHeld: Promise<void> = Promise.resolve()
   /** Answers the next appends instead of appending; for each record, in order. */
   readonly script: AppendOutcome[] = []
   away = false
@@ -59,6 +61,7 @@ export class TestLog implements Log, LogWriter {
 
   async members(): Promise<number | undefined> {
     this.membersAsked++
+    await this.membersHeld
     return this.membersNow
   }
 

@@ -10,8 +10,7 @@ export interface Address {
 /** What a process says when it runs: what it serves, where, and three lines to try. */
 export function banner(version: string, config: Config, api: Address | undefined, admin: Address): string {
   const names = [...config.views.keys()]
-  const data = relative(process.cwd(), config.dataDir) || '.'
-  const head = `logfold ${version}  views: ${names.join(', ')}  data: ${data}`
+  const head = `logfold ${version}  views: ${names.join(', ')}  ${truthOf(config)}`
   const adminLine = `  admin  ${urlOf(admin)}/admin/views`
   if (api === undefined) return [head, adminLine, ''].join('\n')
   const served = config.http.static === undefined ? `  api    ${urlOf(api)}/api` : `  app    ${urlOf(api)}/`
@@ -23,3 +22,6 @@ export function banner(version: string, config: Config, api: Address | undefined
   ]
   return [head, served, adminLine, '', 'Try', ...tries, ''].join('\n')
 }
+
+const truthOf = ({ log, dataDir }: Config): string =>
+  log.kind === 'kafka' ? `log: Kafka at ${log.brokers.join(', ')}` : `data: ${relative(process.cwd(), dataDir) || '.'}`

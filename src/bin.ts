@@ -9,18 +9,22 @@ if (Number(process.versions.node.split('.')[0]) < MAJOR_MIN) {
   process.stderr.write('Install a later one from https://nodejs.org, or use the one of your project: npm install node@latest\n')
   process.exitCode = 2
 } else {
-  silenceSqliteWarning()
+  silenceKnownWarnings()
   const { main } = await import('./main.ts')
   process.exitCode = await main(process.argv)
 }
 
-/** node:sqlite is as finished as this program needs it; some versions say on every start that it isn't. */
-function silenceSqliteWarning(): void {
+/**
+ * What some versions of Node say about node:sqlite on every start, which is as finished as this program needs it; and about a timer of kafkajs that is set into the past, which is
+ * harmless (kafkajs 2.2.4, RequestQueue.scheduleCheckPendingRequests).
+ */
+function silenceKnownWarnings(): void {
   const emitWarning = process.emitWarning.bind(process)
-  const isSqliteWarning = (warning: unknown, rest: readonly unknown[]): boolean =>
-    String(warning).includes('SQLite') && rest.some(part => part === 'ExperimentalWarning')
+  const isKnown = (warning: unknown, rest: readonly unknown[]): boolean =>
+    (String(warning).includes('SQLite') && rest.includes('ExperimentalWarning')) ||
+    (rest.includes('TimeoutNegativeWarning') && new Error().stack?.includes('kafkajs') === true)
   process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {
-    if (!isSqliteWarning(warning, rest)) Reflect.apply(emitWarning, process, [warning, ...rest])
+    if (!isKnown(warning, rest)) Reflect.apply(emitWarning, process, [warning, ...rest])
   }
 }
 

@@ -4,7 +4,8 @@ import { createAdmin } from './admin/server.ts'
 import type { StatusDocument, StatusProvider } from './admin/status.ts'
 import { createApi } from './api/server.ts'
 import { banner } from './banner.ts'
-import type { CheckResult, Role } from './cli/commands.ts'
+import { checkServers } from './check.ts'
+import type { Role } from './cli/commands.ts'
 import { runCli } from './cli/program.ts'
 import type { Config } from './config/config.ts'
 import { packageVersion } from './config/package-root.ts'
@@ -14,15 +15,17 @@ import { openEmbeddedLog } from './log/embedded/log.ts'
 import { createLogger } from './logging.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
-import type { Log } from './model/log.ts'
+import type { Log, Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
+import { partitioners } from './model/partitioner.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 import { DeadLetters } from './pipeline/dead-letters.ts'
+import type { FoldRules } from './pipeline/fold.ts'
 import { ViewPipeline } from './pipeline/view-pipeline.ts'
 import { viewStatus } from './status.ts'
 
 /** @returns the exit code */
-export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check, builtInKinds, loadBackend })
+export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check: check, builtInKinds, loadBackend })
 
 interface FoldedView {
   readonly view: LiveView<DeadLetters>
@@ -65,13 +68,7 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
 }
 
 async function open(config: Config, logger: Logger, died: (error: Error) => void): Promise<Parts> {
-  await mkdir(config.dataDir, { recursive: true }).catch(cause => {
-    throw new LogfoldError('log-unavailable', `The data folder ${config.dataDir} cannot be made: ${messageOf(cause)}`, {
-      remedy: 'Make it, or name another: --data-dir DIR',
-      cause,
-    })
-  })
-  const log = await openEmbeddedLog({ path: config.log.path, logger: logger.child({ log: config.log.kind }), died })
+  const log = await openLog(config, logger.child({ log: config.log.kind }), died)
   const parts = {
     config,
     logger,
@@ -88,6 +85,22 @@ async function open(config: Config, logger: Logger, died: (error: Error) => void
     throw error
   }
   return parts
+}
+
+/** @param died the log can't be used any more, and the process should end */
+async function openLog(config: Config, logger: Logger, died: (error: Error) => void): Promise<Log> {
+  if (config.log.kind === 'embedded') {
+    await mkdir(config.dataDir, { recursive: true }).catch(cause => {
+      throw new LogfoldError('log-unavailable', `The data folder ${config.dataDir} cannot be made: ${messageOf(cause)}`, {
+        remedy: 'Make it, or name another: --data-dir DIR',
+        cause,
+      })
+    })
+    return openEmbeddedLog({ path: config.log.path, logger, died })
+  }
+  // Who doesn't use Kafka doesn't load its libraries.
+  const { KafkaLog } = await import('./log/kafka/log.ts')
+  return new KafkaLog({ ...config.log, logger })
 }
 
 function openViews({ config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> }): void {
@@ -121,6 +134,11 @@ async function connect({ config, logger, backends }: Parts & { readonly backends
   }
 }
 
+function rulesOf({ definition, schema }: LiveView<DeadLetters>, topic: Topic): FoldRules {
+  const { format, partitioner } = definition
+  return { format, schema, partitioner: partitioner === 'any' ? undefined : key => partitioners[partitioner](key, topic.partitions) }
+}
+
 /** Folds a view from when its topic is known. @throws what keeps this process from ever folding it */
 async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<void> {
   const { view, backend } = folded
@@ -134,7 +152,7 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
   folded.pipeline = new ViewPipeline({
     ...connected,
     backend,
-    rules: { format: view.definition.format, schema: view.schema },
+    rules: rulesOf(view, connected.topic),
     metrics,
     logger: logger.child({ view: view.name }),
     applied: shard => view.applied(shard),
@@ -180,36 +198,7 @@ function statusOf({ folded }: Parts): StatusProvider {
   }
 }
 
-/** Whether the log and each backend can be opened. Makes the files that `start` would make. */
-async function check(config: Config): Promise<readonly CheckResult[]> {
+const check = (config: Config): ReturnType<typeof checkServers> => {
   const logger = createLogger({ level: 'silent', format: 'json' })
-  const results = [
-    await attempt('log', async () => {
-      const log = await openEmbeddedLog({ path: config.log.path, logger })
-      await log.close()
-      return config.log.path
-    }),
-  ]
-  for (const { name, module, config: section } of config.backends.values()) {
-    const backend = await module.connect(section, { name, dataDir: config.dataDir, logger })
-    for (const shard of backend.shards) {
-      results.push(
-        await attempt(`backend ${name}/${shard}`, async () => {
-          const down = await backend.ping(shard)
-          if (down !== undefined) throw down
-          return 'answers'
-        }),
-      )
-    }
-    await backend.close()
-  }
-  return results
-}
-
-async function attempt(name: string, work: () => Promise<string>): Promise<CheckResult> {
-  try {
-    return { name, ok: true, detail: await work() }
-  } catch (error) {
-    return { name, ok: false, detail: messageOf(error), ...(isLogfoldError(error) ? { remedy: error.remedy, code: error.code } : {}) }
-  }
+  return checkServers(config, logger, () => openLog(config, logger, () => undefined))
 }

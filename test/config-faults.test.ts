@@ -87,8 +87,7 @@ loging: {}
   })
 
   it('says so of what only a later version has, instead of passing over it', async () => {
-    const world = configWorld(`log: { kind: kafka, brokers: ["127.0.0.1:9092"] }
-backends:
+    const world = configWorld(`backends:
   r: { kind: redis, shards: { a: redis://127.0.0.1 } }
   p: { kind: postgres, url: x }
 views:
@@ -98,11 +97,10 @@ views:
     lookups: { company: { field: company } }
 `)
     expect(await world.faults()).toEqual([
-      'logfold.yaml:1:14 log.kind: This version cannot use Kafka as its log yet. Use embedded',
-      'logfold.yaml:3:14 backends.r.kind: This version has no redis backend yet. Choose from memory, sqlite',
-      'logfold.yaml:4:14 backends.p.kind: This version has no postgres backend yet. Choose from memory, sqlite',
-      'logfold.yaml:8:5 views.job.projection: This version has no projection yet. Leave the key out',
-      'logfold.yaml:9:5 views.job.lookups: This version has no lookups yet. Leave the key out',
+      'logfold.yaml:2:14 backends.r.kind: This version has no redis backend yet. Choose from memory, sqlite',
+      'logfold.yaml:3:14 backends.p.kind: This version has no postgres backend yet. Choose from memory, sqlite',
+      'logfold.yaml:7:5 views.job.projection: This version has no projection yet. Leave the key out',
+      'logfold.yaml:8:5 views.job.lookups: This version has no lookups yet. Leave the key out',
     ])
   })
 

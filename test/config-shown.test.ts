@@ -11,6 +11,7 @@ import { toYaml } from '../src/config/printable.ts'
 import { configWorld, LEAST, temporaryFolder } from './config-world.ts'
 
 const kinds = { builtInKinds, loadBackend }
+const shippedConfigs = ['default.yaml', 'init-sqlite.yaml', 'kafka-sqlite.yaml']
 const shipped = (name: string): string => join(packageRoot, 'config', name)
 
 describe('a config that is printed', () => {
@@ -86,7 +87,7 @@ logging:
 
 describe('the configs that come with logfold', () => {
   it('load without a fault', async () => {
-    for (const file of ['default.yaml', 'init-sqlite.yaml']) {
+    for (const file of shippedConfigs) {
       const config = await loadConfig({ file: shipped(file), env: {}, cwd: temporaryFolder() }, kinds)
       expect([file, [...config.views.keys()], config.http.port, config.admin.port, config.notes]).toEqual([file, ['job'], 8080, 9080, []])
     }
@@ -98,7 +99,7 @@ describe('the configs that come with logfold', () => {
       JSON.parse(JSON.stringify(schema)),
     )
     const { check } = compileJsonSchema(schema)
-    for (const file of ['default.yaml', 'init-sqlite.yaml']) {
+    for (const file of shippedConfigs) {
       expect([file, check(parse(readFileSync(shipped(file), 'utf8')))]).toEqual([file, []])
     }
   })

@@ -144,8 +144,9 @@ describe('a loaded config', () => {
     const world = configWorld(`dataDir: inner/data\n${LEAST}`)
     const elsewhere = temporaryFolder()
     const file = join(world.folder, 'logfold.yaml')
-    expect((await world.load({ file, cwd: elsewhere })).log.path).toBe(join(world.folder, 'inner/data/log.sqlite'))
-    expect((await world.load({ file, cwd: elsewhere, dataDir: 'd' })).log.path).toBe(join(elsewhere, 'd/log.sqlite'))
+    const pathOf = async (options: { dataDir?: string }): Promise<unknown> => (await world.load({ file, cwd: elsewhere, ...options })).log
+    expect(await pathOf({})).toEqual({ kind: 'embedded', path: join(world.folder, 'inner/data/log.sqlite') })
+    expect(await pathOf({ dataDir: 'd' })).toEqual({ kind: 'embedded', path: join(elsewhere, 'd/log.sqlite') })
   })
 
   it('writes nothing to a topic whose partitioner nobody knows', async () => {

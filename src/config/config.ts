@@ -48,13 +48,47 @@ export interface AdminConfig {
   readonly tokens: Readonly<Record<string, Token>>
 }
 
+/** One SQLite file on this machine. */
+export interface EmbeddedLogConfig {
+  readonly kind: 'embedded'
+  /** Absolute. */
+  readonly path: string
+}
+
+/** TLS as Node takes it; what is undefined is Node's default. */
+export interface KafkaSsl {
+  /** PEM, as `cert` and `key`. */
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  readonly passphrase?: string | undefined
+  readonly rejectUnauthorized: boolean
+  readonly servername?: string | undefined
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly username: string
+  readonly password: string
+}
+
+/** A cluster of Kafka, for kafkajs. */
+export interface KafkaLogConfig {
+  readonly kind: 'kafka'
+  /** `host:port` each, at least one; no IPv6 address. */
+  readonly brokers: readonly string[]
+  readonly ssl: boolean | KafkaSsl
+  readonly sasl: KafkaSasl | undefined
+  readonly clientId: string
+}
+
 /** A config in which everything is checked, every default is filled in and every path is absolute. */
 export interface Config {
   /** The file it came from, absolute. */
   readonly file: string
   readonly dataDir: string
   readonly namespace: string
-  readonly log: { readonly kind: 'embedded'; readonly path: string }
+  readonly log: EmbeddedLogConfig | KafkaLogConfig
   readonly backends: ReadonlyMap<string, BackendConfig>
   readonly views: ReadonlyMap<string, ViewConfig>
   readonly http: HttpConfig

@@ -38,12 +38,14 @@ function interpolatable(node: JsonSchemaNode): JsonSchemaNode {
   if (typeof node.additionalProperties === 'object') inner.additionalProperties = orInterpolated(node.additionalProperties)
   if (node.items !== undefined) inner.items = orInterpolated(node.items)
   if (node.anyOf !== undefined) inner.anyOf = node.anyOf.map(interpolatable)
+  if (node.oneOf !== undefined) inner.oneOf = node.oneOf.map(interpolatable)
   return inner
 }
 
 function orInterpolated(node: JsonSchemaNode): JsonSchemaNode {
   const isFreeText = node.type === 'string' && node.pattern === undefined && node.enum === undefined && node.const === undefined
-  if (isFreeText || node.const !== undefined || node.type === 'object' || node.anyOf !== undefined) return interpolatable(node)
+  const isUnionOfMaps = (node.anyOf ?? node.oneOf)?.every(one => one.type === 'object') === true
+  if (isFreeText || node.const !== undefined || node.type === 'object' || isUnionOfMaps) return interpolatable(node)
   const { description, default: fallback, ...checked } = interpolatable(node)
   return {
     ...(description === undefined ? {} : { description }),

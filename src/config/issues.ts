@@ -13,6 +13,10 @@ interface DetailedIssue extends ConfigIssue {
   readonly expected?: string
   readonly values?: readonly unknown[]
   readonly issues?: readonly ConfigIssue[]
+  /** Of a union: what each of its alternatives found. */
+  readonly errors?: readonly (readonly DetailedIssue[])[]
+  /** Of a union whose alternatives a key tells apart: that key's values. */
+  readonly options?: readonly unknown[]
 }
 
 export interface Section {
@@ -34,11 +38,22 @@ export const issuePath = (issue: ConfigIssue): Path =>
     return typeof key === 'number' ? key : String(key)
   })
 
+/** Where one alternative of a union was meant, what it found, as if it had been the only one. */
+export function flatIssues(issues: readonly DetailedIssue[]): readonly ConfigIssue[] {
+  return issues.flatMap(issue => {
+    const [meant, ...others] = (issue.errors ?? []).filter(errors => !errors.some(isOfWholeType))
+    if (issue.code !== 'invalid_union' || meant === undefined || others.length > 0) return [issue]
+    return flatIssues(meant.map(error => ({ ...error, path: [...(issue.path ?? []), ...(error.path ?? [])] })))
+  })
+}
+
+const isOfWholeType = (issue: DetailedIssue): boolean => issue.code === 'invalid_type' && issuePath(issue).length === 0
+
 function addIssue(issue: DetailedIssue, { tree, base, schema }: Section, faults: Faults): void {
   const inner = issuePath(issue)
   const path = [...base, ...inner]
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(schema, inner)
+    const known = knownKeys(schema, inner, tree.get(base))
     for (const key of issue.keys ?? []) {
       const detail = `There is no such key${suggestion(key, known)}`
       faults.add(tree.keyLocationOf([...path, key]), [...path, key], detail)
@@ -52,20 +67,20 @@ function addIssue(issue: DetailedIssue, { tree, base, schema }: Section, faults:
       : tree.get(path) === undefined
         ? tree.keyLocationOf(path.slice(0, -1))
         : tree.locationOf(path)
-  faults.add(location, path, describe(issue, inner, path, tree, schema))
+  faults.add(location, path, describe(issue, path, tree, nodeAt(schema, inner, tree.get(base))?.description))
 }
 
-function describe(issue: DetailedIssue, inner: Path, path: Path, tree: Tree, schema: JsonSchemaNode | undefined): string {
+function describe(issue: DetailedIssue, path: Path, tree: Tree, purpose: string | undefined): string {
   const value = getIn(tree.value, path)
-  const purpose = nodeAt(schema, inner)?.description
   if (issue.code === 'invalid_key') return issue.issues?.[0]?.message ?? issue.message
   if (value === undefined && issue.code !== 'custom') return purpose === undefined ? 'It is missing' : `It is missing: ${purpose}`
   if (value === null) return purpose === undefined ? 'It is empty' : `It is empty. Give a value, or leave the key out: ${purpose}`
   if (issue.code === 'invalid_type' && issue.expected !== undefined) {
     return `It must be ${typeNames[issue.expected] ?? issue.expected}, and is ${shown(value, path, tree)}`
   }
-  if (issue.code === 'invalid_value' && issue.values !== undefined) {
-    const allowed = issue.values.map(String)
+  const values = issue.code === 'invalid_value' ? issue.values : issue.options?.filter(one => one !== undefined)
+  if (values !== undefined) {
+    const allowed = values.map(String)
     const near = typeof value === 'string' ? suggestion(value, allowed) : `. Choose from ${allowed.join(', ')}`
     return `It cannot be ${shown(value, path, tree)}${near}`
   }
@@ -88,7 +103,7 @@ function shown(value: unknown, path: Path, tree: Tree): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a map'
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  const secret = isSecretKey(path.at(-1)) || [...tree.secrets].some(one => text.includes(one))
+  const secret = isSecretKey(path.at(-1), path.at(-2)) || [...tree.secrets].some(one => text.includes(one))
   if (secret) return typeof value === 'string' ? 'a text' : `a ${typeof value}`
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text
 }

@@ -9,11 +9,6 @@ export const laterKinds: readonly string[] = ['redis', 'postgres']
  * the rest is checked as usual.
  */
 export function refuseLater(tree: Tree, faults: Faults): void {
-  const log = tree.get(['log'])
-  if (isMap(log) && log.kind === 'kafka') {
-    faults.add(tree.locationOf(['log', 'kind']), ['log', 'kind'], 'This version cannot use Kafka as its log yet. Use embedded')
-    tree.replace(['log'], log.namespace === undefined ? {} : { namespace: log.namespace })
-  }
   const views = tree.get(['views'])
   if (!isMap(views)) return
   for (const [name, view] of Object.entries(views)) {

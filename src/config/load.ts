@@ -6,6 +6,7 @@ import type { BackendConfig, Config, HttpConfig, ViewConfig } from './config.ts'
 import { Faults } from './faults.ts'
 import { refuseLater } from './later.ts'
 import { checkListeners } from './listeners.ts'
+import { checkLog, completeLog, logNotes } from './log.ts'
 import { applyOverrides } from './overrides.ts'
 import { printableOf } from './printable.ts'
 import { configSchema, type ParsedConfig, type ParsedView } from './schema.ts'
@@ -25,7 +26,7 @@ export interface ConfigOptions extends SourceOptions {
 
 /**
  * Reads, completes and checks the config: which file (`source`); its text as a tree that knows where each value stands (`yaml`, `interpolate`, `overrides`);
- * against the schemas (`validate`, `issues`); what no schema can say (`backends`, `views`, `listeners`); and for showing (`printable`).
+ * against the schemas (`validate`, `issues`); what no schema can say (`log`, `backends`, `views`, `listeners`); and for showing (`printable`).
  * @throws config-invalid with every fault there is: `pointer` is `file:line:column key`, or the flag and the key.
  */
 export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): Promise<Config> {
@@ -33,6 +34,7 @@ export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): P
   const faults = new Faults()
   const tree = readTree(source, options, faults)
   refuseLater(tree, faults)
+  checkLog(tree, faults)
   const result = await validate(configSchema, { tree, base: [], schema: toJsonSchema(configSchema) }, faults)
   const backends = await readBackends(tree, kinds, source.baseDir, faults)
   const schemas = checkViews(tree, source.baseDir, faults)
@@ -68,12 +70,12 @@ function complete(parsed: ParsedConfig, parts: Parts): Config {
   const { source, tree, backends, schemas } = parts
   const dataDir = dataDirOf(parsed, parts)
   const http = completeHttp(parsed.http, source.baseDir)
-  const log = { kind: parsed.log.kind, path: resolve(dataDir, parsed.log.path) }
+  const log = completeLog(parsed.log, path => resolve(dataDir, path))
   const views = new Map(Object.entries(parsed.views).map(([name, view]) => [name, completeView(name, view, schemas.get(name))]))
   const resolved: ParsedConfig = {
     ...parsed,
     dataDir,
-    log: { ...parsed.log, path: log.path },
+    log: parsed.log.kind === 'kafka' ? parsed.log : { ...parsed.log, path: resolve(dataDir, parsed.log.path) },
     views: Object.fromEntries(Object.entries(parsed.views).map(([name, view]) => [name, resolvedView(view, views.get(name), source.baseDir)])),
     http: { ...parsed.http, anonymous: [...http.anonymous], ...(http.static === undefined ? {} : { static: http.static }) },
   }
@@ -88,7 +90,7 @@ function complete(parsed: ParsedConfig, parts: Parts): Config {
     http,
     admin: { ...parsed.admin, tokens: tokensOf(parsed.admin.tokens) },
     logging: parsed.logging,
-    notes: [...parts.notes, ...schemaNotes],
+    notes: [...logNotes(parsed.log), ...parts.notes, ...schemaNotes],
     printable: printableOf(resolved, backends, tree),
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ConfigSchema } from '../model/view-backend.ts'
 import type { Path } from './location.ts'
+import { getIn, isMap } from './tree.ts'
 
 /** The part of a JSON Schema that this folder looks at. */
 export interface JsonSchemaNode {
@@ -24,23 +25,36 @@ export function toJsonSchemaIfZod(schema: ConfigSchema<unknown>): JsonSchemaNode
   return toJsonSchema(schema)
 }
 
-/** What the schema says of the value at the path. */
-export function nodeAt(schema: JsonSchemaNode | undefined, path: Path): JsonSchemaNode | undefined {
-  return nodesAt(schema, path)[0]
+/** What the schema says of what stands at the path of the value. */
+export function nodeAt(schema: JsonSchemaNode | undefined, path: Path, value: unknown): JsonSchemaNode | undefined {
+  return nodesAt(schema, path, value)[0]
 }
 
-/** The keys that the map at the path may have. */
-export function knownKeys(schema: JsonSchemaNode | undefined, path: Path): readonly string[] {
-  return [...new Set(nodesAt(schema, path).flatMap(node => Object.keys(node.properties ?? {})))]
+/** The keys that the map at the path of the value may have. */
+export function knownKeys(schema: JsonSchemaNode | undefined, path: Path, value: unknown): readonly string[] {
+  return [...new Set(nodesAt(schema, path, value).flatMap(node => Object.keys(node.properties ?? {})))]
 }
 
-function nodesAt(schema: JsonSchemaNode | undefined, path: Path): readonly JsonSchemaNode[] {
-  let nodes = schema === undefined ? [] : alternatives(schema)
-  for (const part of path) nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(alternatives)
+function nodesAt(schema: JsonSchemaNode | undefined, path: Path, value: unknown): readonly JsonSchemaNode[] {
+  let nodes = schema === undefined ? [] : alternatives(schema, value)
+  for (const [at, part] of path.entries()) {
+    const child = getIn(value, path.slice(0, at + 1))
+    nodes = nodes.flatMap(node => childrenOf(node, part)).flatMap(node => alternatives(node, child))
+  }
   return nodes
 }
 
-const alternatives = (node: JsonSchemaNode): JsonSchemaNode[] => [node, ...[...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(alternatives)]
+const alternatives = (node: JsonSchemaNode, value: unknown): JsonSchemaNode[] => [
+  node,
+  ...[...(node.anyOf ?? []), ...(node.oneOf ?? [])].filter(one => isMeant(one, value)).flatMap(one => alternatives(one, value)),
+]
+
+/** An alternative that names another kind than the value does isn't meant. */
+function isMeant({ properties = {} }: JsonSchemaNode, value: unknown): boolean {
+  return Object.entries(properties).every(
+    ([key, node]) => node.const === undefined || node.const === ((isMap(value) ? value[key] : undefined) ?? node.default),
+  )
+}
 
 function childrenOf(node: JsonSchemaNode, part: string | number): JsonSchemaNode[] {
   if (typeof part === 'number') return node.items === undefined ? [] : [node.items]

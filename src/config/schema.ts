@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { limits } from '../model/limits.ts'
+import { brokerFault, brokersIn } from './brokers.ts'
 
 /**
  * What may stand in a config file, for checking it and (as JSON Schema) for editors. What follows from several keys together, or from the file
@@ -12,6 +13,7 @@ export const ADMIN_PORT = 9080
 export const NAMESPACE = 'logfold'
 export const PARTITIONS = 10
 export const PARTITIONER = 'murmur2'
+export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 const VIEW_NAME = /^[a-z][a-z0-9_]{0,39}$/
@@ -26,18 +28,76 @@ const wholeNumber = (min: number, max: number) =>
     .max(max, { error: `It must be at most ${max}` })
 const port = () => wholeNumber(0, 65_535)
 
-const log = z.strictObject({
-  kind: z
-    .enum(['embedded'])
-    .default('embedded')
-    .describe('What the log is: embedded, one SQLite file; one worker at a time, by a lease in the file.'),
-  path: text().default('log.sqlite').describe('The file of the embedded log, in dataDir.'),
-  namespace: z
+const namespace = () =>
+  z
     .string()
     .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'It has 1 to 40 lower-case letters, digits, dashes and underscores, and starts with a letter' })
     .default(NAMESPACE)
-    .describe("Before the names of logfold's own topics and groups, as in logfold.job.dead."),
+    .describe("Before the names of logfold's own topics and groups, as in logfold.job.dead.")
+
+const pem = (what: string) =>
+  z
+    .string()
+    .regex(/-----BEGIN [A-Z0-9 ]+-----/, { error: `It must be PEM text. For the content of a file, write \${file:PATH}` })
+    .optional()
+    .describe(`${what} PEM text: \${file:PATH}.`)
+
+const ssl = z
+  .strictObject({
+    ca: pem('The certificates of those who may sign those of the brokers.'),
+    cert: pem('The certificate that this process shows the brokers.'),
+    key: pem('The private key of cert.'),
+    passphrase: text().optional().describe('Of the private key, where it is encrypted.'),
+    rejectUnauthorized: z.boolean().default(true).describe('false: believe whoever answers.'),
+    servername: text().optional().describe("The name that the brokers' certificates must have; without it, the name each broker is reached by."),
+  })
+  .superRefine(({ cert, key }, { addIssue }) => {
+    if (cert !== undefined && key === undefined) addIssue({ code: 'custom', path: ['cert'], message: 'It is no use without its private key: key' })
+    if (key !== undefined && cert === undefined) addIssue({ code: 'custom', path: ['key'], message: 'It is no use without its certificate: cert' })
+  })
+
+const sasl = z.strictObject({
+  mechanism: z.enum(SASL_MECHANISMS).describe('How to log in.'),
+  username: text().describe('Who logs in.'),
+  password: text().describe('The password.'),
 })
+
+/** Its `kind` may be left out. */
+export const embeddedLog = z.strictObject({
+  kind: z.literal('embedded').default('embedded').optional().describe('One SQLite file; one worker at a time, by a lease in the file.'),
+  path: text().default('log.sqlite').describe('The file of the embedded log, in dataDir.'),
+  namespace: namespace(),
+})
+
+export const kafkaLog = z.strictObject({
+  kind: z.literal('kafka').describe('Compacted topics of Apache Kafka, 3.1 or later.'),
+  brokers: z
+    .union([text(), z.array(text()).min(1, { error: 'There is no broker in it' })], {
+      error: 'It must be a list of host:port, or a text with commas',
+    })
+    .transform((written, { addIssue }) => {
+      const brokers = brokersIn(written)
+      if (brokers.length === 0) addIssue({ code: 'custom', message: 'There is no broker in it' })
+      for (const broker of brokers) {
+        const message = brokerFault(broker)
+        if (message !== undefined) addIssue({ code: 'custom', path: broker.item === undefined ? [] : [broker.item], message })
+      }
+      return brokers.map(({ address }) => address)
+    })
+    .describe('host:port of some brokers, as a list, or as a text with commas. The others are learnt from any that answers.'),
+  ssl: z
+    .union([z.boolean(), ssl], { error: 'It must be true, false, or a map' })
+    .default(false)
+    .describe('TLS: true, or what differs from its defaults.'),
+  sasl: sasl.optional().describe('Logging in.'),
+  clientId: text()
+    .max(249, { error: 'It has at most 249 characters' })
+    .default('logfold')
+    .describe('What the brokers call this process in quotas and logs.'),
+  namespace: namespace(),
+})
+
+const log = z.discriminatedUnion('kind', [embeddedLog, kafkaLog])
 
 const backend = z
   .looseObject({
@@ -131,6 +191,7 @@ export const configSchema = z.strictObject({
 })
 
 export type ParsedConfig = z.output<typeof configSchema>
+export type ParsedLog = ParsedConfig['log']
 export type ParsedView = ParsedConfig['views'][string]
 
 function isOrigin(text: string): boolean {

@@ -1,6 +1,6 @@
 import type { ConfigResult, ConfigSchema } from '../model/view-backend.ts'
 import type { Faults } from './faults.ts'
-import { addIssues, issuePath, type Section } from './issues.ts'
+import { addIssues, flatIssues, issuePath, type Section } from './issues.ts'
 import { getIn } from './tree.ts'
 
 /**
@@ -14,7 +14,10 @@ export async function validate<T>(
   select: (value: unknown) => unknown = value => value,
 ): Promise<{ readonly value: T } | undefined> {
   const { tree, base } = section
-  const check = async (): Promise<ConfigResult<T>> => await schema['~standard'].validate(select(getIn(tree.value, base)))
+  const check = async (): Promise<ConfigResult<T>> => {
+    const result = await schema['~standard'].validate(select(getIn(tree.value, base)))
+    return result.issues === undefined ? result : { issues: flatIssues(result.issues) }
+  }
   let result = await check()
   if (result.issues === undefined) return result
   const before = tree.value

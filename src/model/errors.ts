@@ -58,6 +58,8 @@ export const errorKinds = {
   'offset-out-of-range': kind(503, 1, 'no', 'The log no longer has, or never had, that offset'),
   'topic-missing': kind(503, 1, 'no', 'The topic does not exist'),
   'topic-mismatch': kind(503, 1, 'no', 'The topic is not what the view was folded from'),
+  'log-corrupt': kind(503, 1, 'no', 'The log holds bytes that cannot be read'),
+  'wrong-partition': kind(503, 1, 'no', 'A record stands in a partition where it does not belong'),
   'foreign-store': kind(503, 1, 'no', 'The store holds something else'),
   'definition-changed': kind(503, 1, 'no', 'The view was folded by another definition'),
   'store-refused': kind(500, 70, 'no', 'The store refused data it should take'),

@@ -14,8 +14,10 @@ import type { Checkpoint } from './view-backend.ts'
  */
 export interface Log {
   readonly kind: string
-  /** Identity of the cluster or file: another log under the same address is another log. */
+  /** Identity of the cluster or file: another log under the same address is another log. Known once `topic` has answered. */
   readonly logId: string
+  /** Says where the log is, once it answers. @throws log-unavailable where it doesn't */
+  reach(): Promise<string>
   /**
    * The topic as it is; made first where `create` says so.
    * @throws topic-missing where it isn't there and `create` is false.
@@ -26,9 +28,10 @@ export interface Log {
   endOffsets(topic: Topic): Promise<readonly Offset[]>
   /**
    * Reads one partition on from a position. Needs no group. Fetches ahead by a bounded amount.
-   * One reader isn't shared: a catch-up has its own.
+   * One reader isn't shared: a catch-up has its own. Position 0 is always good: reading begins where the log does.
+   * @param leaderEpoch of the record before the position, where it is known: the reader then notices that the log was cut below, and has grown again.
    */
-  reader(topic: Topic, partition: number, position: Offset): LogReader
+  reader(topic: Topic, partition: number, position: Offset, leaderEpoch?: number): LogReader
   /** Appends to the topic. One writer a topic and process. */
   writer(topic: Topic): LogWriter
   /**
@@ -71,7 +74,8 @@ export interface LogReader {
   /**
    * The next stretch. Waits until there is a record, or `waitMs` has passed: then an empty stretch that tells the end offset as of now.
    * One call at a time. Retries by itself while the log is away, so it may take longer than `waitMs`.
-   * @throws offset-out-of-range where the position lies below the log's start or beyond its end; never a silent reset.
+   * @throws offset-out-of-range where the position lies below the log's start or beyond its end, or the log was cut below it; never a silent reset.
+   * @throws topic-missing, topic-mismatch where the topic is gone, was made again, or has other partitions now. @throws log-corrupt
    * @throws closed after `close`, also for a call under way.
    */
   next(waitMs: number): Promise<Stretch>

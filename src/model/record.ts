@@ -59,6 +59,13 @@ export interface Stretch {
    * who stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
    */
   readonly tombstonesRemovedTo: Offset
+  /**
+   * Where the log can't tell `tombstonesRemovedTo`: how long a tombstone stays at least. Somebody who has been neither at 0 nor at the end for longer may lack deletes.
+   * Milliseconds; `Infinity` where it can tell.
+   */
+  readonly tombstonesKeptMs: number
+  /** When the log was asked: not later than the moment that `endOffset` tells of. Milliseconds since the epoch. */
+  readonly askedAtMs: number
   /** Epoch of the leader that wrote the last record below `next`; -1 where the log has none. */
   readonly leaderEpoch: number
   /** Bytes held by the stretch, for bounding what is under way. */

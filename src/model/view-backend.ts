@@ -87,7 +87,7 @@ export interface Checkpoint {
   readonly leaderEpoch: number
   /** `Stretch.tombstonesRemovedTo` as it was when the last record below `position` was fetched; -1 at first. */
   readonly tombstonesRemovedTo: Offset
-  /** When this partition was last known to be at the end of the log. Milliseconds since the epoch; 0: never. */
+  /** When this partition was last known to be at the end of the log, or at 0: then no delete could be missing. Milliseconds since the epoch; 0: never. */
   readonly atEndMs: number
 }
 

@@ -1,6 +1,7 @@
+import { LogfoldError } from '../model/errors.ts'
 import type { Fault } from '../model/fault.ts'
 import { idFault } from '../model/id.ts'
-import type { Offset, RecordCursor, Slice, Stretch } from '../model/record.ts'
+import { formatPlace, type Offset, type RecordCursor, type Slice, type Stretch } from '../model/record.ts'
 import { type SchemaCheck, valueFault } from '../model/value.ts'
 import type { ViewFormat, ViewOp } from '../model/view-backend.ts'
 import { project } from './project.ts'
@@ -9,6 +10,8 @@ import { project } from './project.ts'
 export interface FoldRules {
   readonly format: ViewFormat
   readonly schema: SchemaCheck | undefined
+  /** How the topic's writers choose one of its partitions; undefined where no rule is known. */
+  readonly partitioner: ((key: Uint8Array) => number) | undefined
 }
 
 /** A record that can't be folded, as the log has it. */
@@ -36,6 +39,7 @@ export interface Folded {
 /**
  * Folds the part of a stretch that lies below `until`: for each id the op of its last record that folds. Pure. A faulty record leaves
  * the op of an earlier one as it is.
+ * @throws wrong-partition for a record that the partitioner would have put elsewhere: records of its key may stand in two partitions, where no order holds
  */
 export function fold(stretch: Stretch, until: Offset, rules: FoldRules): Folded {
   const ops = new Map<string, ViewOp>()
@@ -47,6 +51,7 @@ export function fold(stretch: Stretch, until: Offset, rules: FoldRules): Folded 
     records++
     lastTimestampMs = cursor.timestampMs
     const decoded = decode(cursor, rules)
+    if (rules.partitioner !== undefined && decoded.id !== undefined) checkPartition(stretch.partition, cursor, rules.partitioner)
     if ('fault' in decoded) faulty.push(decoded)
     else ops.set(decoded.id, decoded)
   }
@@ -65,6 +70,19 @@ function decode(cursor: RecordCursor, rules: FoldRules): ViewOp | FaultyRecord {
   const source: Slice = { buffer: cursor.buffer, start: cursor.valueStart, end: cursor.valueEnd }
   const value = project(source)
   return { kind: 'set', id, value, offset: cursor.offset, timestampMs: cursor.timestampMs }
+}
+
+function checkPartition(partition: number, cursor: RecordCursor, partitioner: (key: Uint8Array) => number): void {
+  const belongs = partitioner(cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd))
+  if (belongs === partition) return
+  throw new LogfoldError(
+    'wrong-partition',
+    `The record at ${formatPlace(partition, cursor.offset)} belongs to partition ${belongs} by the view's partitioner, so whoever wrote it uses another one`,
+    {
+      remedy:
+        "Name in the config, as the view's partitioner, what the topic's writers use (murmur2, crc32), or let all of them use this one. With `partitioner: any` the view is folded all the same: REST doesn't write to it, and records of one key in two partitions have no order",
+    },
+  )
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')

@@ -71,6 +71,8 @@ export class Lane {
       this.shards.add(shard)
       this.#holes = meet(this.#holes, from.#holes)
       this.#tombstonesRemovedTo = Math.min(this.#tombstonesRemovedTo, from.#tombstonesRemovedTo)
+      // Both stand here: what lies ahead was written after either was at the end.
+      this.#atEndMs = Math.max(this.#atEndMs, from.#atEndMs)
     }
     this.#joining.clear()
   }
@@ -86,19 +88,22 @@ export class Lane {
 
   /** Whether compaction has removed tombstones that this lane has yet to meet: what it folds on from here would keep what they deleted. */
   missesDeletes(stretch: Stretch): boolean {
-    const { from, tombstonesRemovedTo } = stretch
-    return from > 0 && tombstonesRemovedTo >= from && tombstonesRemovedTo > this.#tombstonesRemovedTo
+    const { from, next, tombstonesRemovedTo, tombstonesKeptMs } = stretch
+    if (from === 0) return false
+    if (tombstonesRemovedTo >= from && tombstonesRemovedTo > this.#tombstonesRemovedTo) return true
+    return next > from && Date.now() - this.#atEndMs > tombstonesKeptMs
   }
 
-  /** Starts a step that ends at `next`; its checkpoint goes with the batch. `atEndMs`: where the step reaches the end offset, a moment at which that was the end. */
-  aim(next: Offset, stretch: Stretch, atEndMs: number): Checkpoint {
-    const { endOffset, hole, leaderEpoch, tombstonesRemovedTo } = stretch
+  /** Starts a step that ends at `next`; its checkpoint goes with the batch. */
+  aim(next: Offset, stretch: Stretch): Checkpoint {
+    const { from, endOffset, hole, leaderEpoch, tombstonesRemovedTo } = stretch
     const holes = readOn(this.#holes, next, endOffset, hole)
     this.#target = next
     this.#holes = holes
     this.#tombstonesRemovedTo = tombstonesRemovedTo
     this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
-    if (next === endOffset) this.#atEndMs = atEndMs
+    // Who starts from 0 lacks no delete either: a tombstone that is there now stays for its time.
+    if (next === endOffset || from === 0) this.#atEndMs = stretch.askedAtMs
     return { ...this.checkpoint, position: next, vouched: vouchedAt(holes, next) }
   }
 

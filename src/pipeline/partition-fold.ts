@@ -123,26 +123,22 @@ export class PartitionFold {
     if (!this.#failing.has(shard)) report.up(shard)
     this.#doubtful.delete(shard)
     report.stands(this.#partition, shard, checkpoint.position, undefined, undefined)
-    const lane = new Lane(log.reader(topic, this.#partition, checkpoint.position), [shard], checkpoint)
+    const lane = new Lane(log.reader(topic, this.#partition, checkpoint.position, checkpoint.leaderEpoch), [shard], checkpoint)
     this.#lanes.add(lane)
     this.#spawn(this.#run(lane))
   }
 
   async #run(lane: Lane): Promise<void> {
-    let calledMs = Date.now()
     try {
       while (!lane.empty && !this.#stopping.signal.aborted) {
         const stretch = await lane.reader.next(IDLE_WAIT_MS)
-        // It may have been fetched ahead, at any time since `next` was called before.
-        const fetchedAfterMs = calledMs
-        calledMs = Date.now()
         lane.admit()
         this.#dismiss(lane)
         if (lane.missesDeletes(stretch)) {
           for (const shard of lane.leave()) this.#spawn(this.#place(shard))
           break
         }
-        await this.#step(lane, stretch, fetchedAfterMs)
+        await this.#step(lane, stretch)
         const ahead = this.#meeting(lane)
         if (ahead !== undefined) ahead.join(lane)
         else if (lane.position < stretch.next) this.#replace(lane)
@@ -165,7 +161,7 @@ export class PartitionFold {
   }
 
   /** Folds and applies one stretch, as far as the next lane ahead. */
-  async #step(lane: Lane, stretch: Stretch, fetchedAfterMs: number): Promise<void> {
+  async #step(lane: Lane, stretch: Stretch): Promise<void> {
     const { report, generation, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
     const folded = fold(stretch, this.#nextAhead(lane), rules)
@@ -174,7 +170,7 @@ export class PartitionFold {
     for (const letter of letters) report.deadLetter(letter.reason)
     await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
     signal.throwIfAborted()
-    const checkpoint = lane.aim(folded.next, stretch, fetchedAfterMs)
+    const checkpoint = lane.aim(folded.next, stretch)
     const from = lane.position
     if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
       await this.#apply(lane, { partition: this.#partition, from, checkpoint, ops: folded.ops })
@@ -253,7 +249,9 @@ export class PartitionFold {
   /** The lane ahead that its stretch was cut for is gone: read on from where it stands, with a reader that hasn't read past it. */
   #replace(lane: Lane): void {
     const shards = lane.leave()
-    const next = new Lane(this.#context.log.reader(this.#context.topic, this.#partition, lane.position), shards, lane.checkpoint)
+    const { log, topic } = this.#context
+    const reader = log.reader(topic, this.#partition, lane.position, lane.checkpoint.leaderEpoch)
+    const next = new Lane(reader, shards, lane.checkpoint)
     this.#lanes.add(next)
     this.#spawn(this.#run(next))
   }

@@ -36,7 +36,6 @@ export class TestLog implements Log, LogWriter {
   readonly script: AppendOutcome[] = []
   away = false
   onAppended: () => void = () => {}
-
   constructor(partitions: number) {
     this.ends = Array.from({ length: partitions }, () => 0)
   }
@@ -54,6 +53,7 @@ export class TestLog implements Log, LogWriter {
     return outcomes
   }
 
+  reach = async (): Promise<string> => 'in memory'
   async endOffsets(): Promise<readonly Offset[]> {
     if (this.away) throw new LogfoldError('log-unavailable', 'The log is away')
     return [...this.ends]

@@ -51,7 +51,7 @@ export async function testPipeline(
     topic,
     generation,
     backend,
-    rules: { format: 'json', schema: undefined },
+    rules: { format: 'json', schema: undefined, partitioner: undefined },
     deadLetters,
     group: 'logfold.job@1',
     metrics,

@@ -63,6 +63,11 @@ export class ScriptedLog implements Log {
   away = false
   #wake = Promise.withResolvers<void>()
 
+  async reach(): Promise<string> {
+    this.#assertThere()
+    return 'in memory'
+  }
+
   async topic(spec: TopicSpec): Promise<ScriptedTopic> {
     const known = this.topics.get(spec.name)
     if (known !== undefined) return known
@@ -160,6 +165,8 @@ function stretchOf(records: readonly (ScriptedRecord | undefined)[], partition: 
     endOffset: records.length,
     hole: gap < 0 ? undefined : from + gap,
     tombstonesRemovedTo: -1,
+    tombstonesKeptMs: Number.POSITIVE_INFINITY,
+    askedAtMs: Date.now(),
     leaderEpoch: -1,
     bytes: part.length,
     records: () => cursorOf(part, from),

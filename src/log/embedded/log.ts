@@ -5,13 +5,13 @@ import type { Logger } from '../../model/logger.ts'
 import type { NewRecord, Offset } from '../../model/record.ts'
 import type { Checkpoint } from '../../model/view-backend.ts'
 import { Thread } from '../../sqlite/thread.ts'
+import { refusalOf } from '../admit.ts'
 import { Appender, type AppendRecord } from './appender.ts'
 import type { CompactionReport } from './compaction.ts'
 import { type CompactionTuning, Compactor, defaultTuning } from './compactor.ts'
 import { Ends } from './ends.ts'
 import { Lease } from './lease.ts'
 import { type Claimant, hostOfPids } from './lease-row.ts'
-import { bytesOf } from './packed-records.ts'
 import { EmbeddedReader } from './reader.ts'
 import type { ReaderFunctions } from './reader-thread.ts'
 import type { NumberedTopic } from './topics.ts'
@@ -94,6 +94,11 @@ export class EmbeddedLog implements Log {
       mayCompact: () => this.#lease.held,
       logger,
     })
+  }
+
+  async reach(): Promise<string> {
+    this.#assertOpen()
+    return this.#options.path
   }
 
   async topic(spec: TopicSpec): Promise<Topic> {
@@ -200,16 +205,8 @@ export class EmbeddedLog implements Log {
 }
 
 function admit(topic: NumberedTopic, record: NewRecord): AppendRecord {
-  const { name, partitions, recordBytesMax, firstNumber } = topic
-  const bytes = bytesOf(record)
-  if (bytes > recordBytesMax) {
-    const detail = `The record has ${bytes} bytes; the topic ${name} takes at most ${recordBytesMax}`
-    return { record, refused: new LogfoldError('too-large', detail) }
-  }
-  if (record.partition < 0 || record.partition >= partitions) {
-    return { record, refused: new LogfoldError('topic-mismatch', `The topic ${name} has no partition ${record.partition}`) }
-  }
-  return { record, number: firstNumber + record.partition }
+  const refused = refusalOf(topic, record, 'taken')
+  return refused === undefined ? { record, number: topic.firstNumber + record.partition } : { record, refused }
 }
 
 function unavailable(path: string, error: unknown): LogfoldError {

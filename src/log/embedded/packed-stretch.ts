@@ -15,7 +15,7 @@ export interface PackedStretch {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-export function stretchOf(partition: number, from: Offset, packed: PackedStretch): Stretch {
+export function stretchOf(partition: number, from: Offset, packed: PackedStretch, askedAtMs: number): Stretch {
   const { next, endOffset, hole, tombstonesRemovedTo, offsets, timesMs, lengths, bytes } = packed
   return {
     partition,
@@ -24,6 +24,8 @@ export function stretchOf(partition: number, from: Offset, packed: PackedStretch
     endOffset,
     hole,
     tombstonesRemovedTo,
+    tombstonesKeptMs: Number.POSITIVE_INFINITY,
+    askedAtMs,
     leaderEpoch: -1,
     bytes: bytes.byteLength + offsets.byteLength + timesMs.byteLength + lengths.byteLength,
     records: () => new PackedCursor(packed),

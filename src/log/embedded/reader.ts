@@ -73,9 +73,10 @@ export class EmbeddedReader implements LogReader {
     const { topic, partition, number, thread, logger } = this.#options
     for (let failures = 0; ; failures++) {
       try {
+        const askedAtMs = Date.now()
         const packed = await thread.call('read', [number, from, BOUNDS])
         if (failures > 0) logger.info('The log can be read again', { topic, partition })
-        return stretchOf(partition, from, packed)
+        return stretchOf(partition, from, packed, askedAtMs)
       } catch (error) {
         this.#assertOpen()
         if (isLogfoldError(error)) throw error

@@ -14,6 +14,7 @@ interface Parts {
 
 /** Every operation there is. */
 const operations: Readonly<Record<string, (parts: Parts) => Promise<unknown>>> = {
+  reach: ({ log }) => log.reach(),
   topic: ({ log, topic }) => makeTopic(log, { name: topic.name }),
   endOffsets: ({ log, topic }) => log.endOffsets(topic),
   reader: async ({ log, topic }) => log.reader(topic, 0, 0),

@@ -1,0 +1,24 @@
+/** One way of doing the work: what it did, and in how long. */
+export interface Contender {
+  readonly name: string
+  /** @returns records a second */
+  run(): Promise<number>
+}
+
+export const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1000)
+
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+
+const shown = (rate: number): string => Math.round(rate).toLocaleString('en')
+
+/** Runs them one after another, so many rounds, as these machines' speed varies; prints each median, and its ratio to the first one's. */
+export async function compare(title: string, contenders: readonly Contender[], rounds: number): Promise<void> {
+  const rates = new Map(contenders.map(({ name }) => [name, [] as number[]]))
+  for (let round = 0; round < rounds; round++) for (const { name, run } of contenders) rates.get(name)?.push(await run())
+  process.stdout.write(`${title}, records/s, median of ${rounds} alternating rounds\n`)
+  const first = median([...rates.values()][0] ?? [])
+  for (const [name, its] of rates) {
+    const ratio = (median(its) / first).toFixed(2)
+    process.stdout.write(`  ${name.padEnd(44)} ${shown(median(its)).padStart(10)}  × ${ratio}  (${its.map(shown).join(' · ')})\n`)
+  }
+}

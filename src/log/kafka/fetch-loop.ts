@@ -1,0 +1,166 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Topic } from '../../model/log.ts'
+import type { Offset } from '../../model/record.ts'
+import type { Link } from './link.ts'
+import { type Fetched, type FetchedPartition, fetchRequest } from './wire/fetch.ts'
+
+const LONG_POLL_MS = 500
+const SHORT_POLL_MS = 20
+/** Beyond the time a poll waits. */
+const ANSWER_MS = 30_000
+const PARTITION_BYTES = 1024 * 1024
+/** An answer is one buffer, which stays while a stretch of it is held. */
+const ANSWER_BYTES = 4 * 1024 * 1024
+
+/** What a loop fetches for. */
+export interface Fetching {
+  readonly topic: Topic
+  readonly partition: number
+  /** The leader's epoch, by which an older or newer leader refuses the fetch. */
+  readonly leaderEpoch: number
+  /** From where on. */
+  readonly fetchPosition: Offset
+  /** Whether there is room for more. */
+  readonly wants: boolean
+  /** Got nothing though there is something: it stands first in the next request, where it is sure to get a batch. */
+  readonly starved: boolean
+  /** An answer is wanted by then at the latest, also an empty one. Milliseconds of `performance.now()`. */
+  readonly untilMs: number
+  answered(answer: FetchedPartition, asked: Asked): void
+}
+
+/** How the request was that an answer answers. */
+export interface Asked {
+  readonly position: Offset
+  /** Whether it stood first. */
+  readonly first: boolean
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+}
+
+interface Taken {
+  readonly fetching: Fetching
+  readonly position: Offset
+}
+
+interface Lane {
+  readonly number: number
+  poll: 'none' | 'short' | 'long'
+}
+
+export interface FetchLoopOptions {
+  /** The connection that this lane has for itself, asked for before each request. */
+  readonly link: (lane: number) => Link
+  /** These got no answer, and are no longer in the loop. */
+  readonly failed: (fetching: readonly Fetching[], error: unknown) => void
+}
+
+/** Fetches from one broker for all readers of partitions that it leads. SPEC.md says how its two lanes share the work. */
+export class FetchLoop {
+  readonly #options: FetchLoopOptions
+  readonly #lanes: readonly [Lane, Lane] = [
+    { number: 0, poll: 'none' },
+    { number: 1, poll: 'none' },
+  ]
+  /** Who was served last comes last. */
+  readonly #fetching = new Set<Fetching>()
+  readonly #underWay = new Set<Fetching>()
+  readonly #closing = new AbortController()
+  #woken = false
+
+  constructor(options: FetchLoopOptions) {
+    this.#options = options
+  }
+
+  add(fetching: Fetching): void {
+    this.#fetching.add(fetching)
+    this.wake()
+  }
+
+  remove(fetching: Fetching): void {
+    this.#fetching.delete(fetching)
+  }
+
+  /** Somebody wants data. Those who want some in this turn of the event loop share a request. */
+  wake(): void {
+    if (this.#woken) return
+    this.#woken = true
+    setImmediate(() => {
+      this.#woken = false
+      this.#start()
+    })
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#fetching.clear()
+  }
+
+  #start(): void {
+    for (const [lane, other] of [this.#lanes, this.#lanes.toReversed()] as readonly (readonly [Lane, Lane])[]) {
+      if (this.#closing.signal.aborted || lane.poll !== 'none' || other.poll === 'short') continue
+      const taken = this.#take()
+      if (taken.length === 0) return
+      lane.poll = other.poll === 'none' ? 'long' : 'short'
+      void this.#poll(lane, taken)
+    }
+  }
+
+  /** Who wants data and isn't waited for already; each partition once, as a request can't name it twice. */
+  #take(): readonly Taken[] {
+    const wanting = [...this.#fetching].filter(fetching => fetching.wants && !this.#underWay.has(fetching))
+    const taken = new Map<string, Fetching>()
+    for (const fetching of wanting.toSorted((a, b) => Number(b.starved) - Number(a.starved))) {
+      const key = keyOf(fetching.topic.id, fetching.partition)
+      if (!taken.has(key)) taken.set(key, fetching)
+    }
+    for (const fetching of taken.values()) this.#underWay.add(fetching)
+    return [...taken.values()].map(fetching => ({ fetching, position: fetching.fetchPosition }))
+  }
+
+  async #poll(lane: Lane, taken: readonly Taken[]): Promise<void> {
+    const longestMs = lane.poll === 'long' ? LONG_POLL_MS : SHORT_POLL_MS
+    const untilMs = Math.min(...taken.map(({ fetching }) => fetching.untilMs))
+    const maxWaitMs = Math.round(Math.min(longestMs, Math.max(0, untilMs - performance.now())))
+    const atMs = Date.now()
+    try {
+      const request = fetchRequest({ maxWaitMs, maxBytes: ANSWER_BYTES, topics: topicsOf(taken) })
+      const answer = await this.#options.link(lane.number).request(request, maxWaitMs + ANSWER_MS)
+      if (answer.errorCode !== 0) throw new Error(`Fetch was answered with error ${answer.errorCode}`)
+      this.#handOut(taken, answer, atMs)
+      if (answer.throttleMs > 0) await wait(answer.throttleMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+    } catch (error) {
+      const failed = taken.map(({ fetching }) => fetching).filter(fetching => this.#fetching.delete(fetching))
+      if (!this.#closing.signal.aborted) this.#options.failed(failed, error)
+    } finally {
+      for (const { fetching } of taken) this.#underWay.delete(fetching)
+      lane.poll = 'none'
+      this.wake()
+    }
+  }
+
+  #handOut(taken: readonly Taken[], answer: Fetched, atMs: number): void {
+    const answers = new Map(answer.partitions.map(partition => [keyOf(partition.topicId, partition.partition), partition]))
+    for (const [nth, { fetching, position }] of taken.entries()) {
+      // Gone meanwhile, or in another loop by now.
+      if (!this.#fetching.delete(fetching)) continue
+      this.#fetching.add(fetching)
+      const its = answers.get(keyOf(fetching.topic.id, fetching.partition))
+      if (its !== undefined) fetching.answered(its, { position, first: nth === 0, atMs })
+    }
+  }
+}
+
+const keyOf = (topicId: string, partition: number): string => `${topicId}/${partition}`
+
+function topicsOf(taken: readonly Taken[]): Parameters<typeof fetchRequest>[0]['topics'] {
+  return [...Map.groupBy(taken, ({ fetching }) => fetching.topic.id)].map(([id, ofTopic]) => ({
+    id,
+    partitions: ofTopic.map(({ fetching, position }) => ({
+      partition: fetching.partition,
+      leaderEpoch: fetching.leaderEpoch,
+      fetchOffset: position,
+      maxBytes: PARTITION_BYTES,
+    })),
+  }))
+}

@@ -1,0 +1,11 @@
+/** A request of the Kafka protocol, ready to be sent over any connection, and how its answer is read. */
+export interface Request<Answer> {
+  /** As Kafka's documentation names it. */
+  readonly name: string
+  readonly apiKey: number
+  readonly apiVersion: number
+  /** What follows the client id in the request's header: for a flexible version the header's empty tags, then the body. */
+  readonly body: Uint8Array
+  /** Reads what follows the correlation id. The answer may hold views of these bytes. @throws where they are no such answer */
+  decode(answer: Buffer): Answer
+}

@@ -1,0 +1,330 @@
+import { connect } from 'node:net'
+import type { ISocketFactory } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { errorCodes } from '../../src/log/kafka/wire/errors.ts'
+import { produceRequest } from '../../src/log/kafka/wire/produce.ts'
+import type { LogWriter } from '../../src/model/log.ts'
+import { type KafkaCluster, kafkaTool, startKafka } from '../services/kafka.ts'
+import { type Kind, Ledger } from '../support/append-ledger.ts'
+import { CuttingProxy, type Fits, kafkaFrames, kind, type Message, PRODUCE } from '../support/cutting-proxy.ts'
+import { kafkaLog } from '../support/kafka-log.ts'
+import { administer, type MadeTopic, makeTopic } from '../support/kafka-reading.ts'
+
+/** The faults of kafkajs's producer, and others, played against ours: on real brokers, behind a network that cuts. */
+
+const produce: Fits = kind(PRODUCE)
+const pass = (message: Message): void => message.forward()
+const cut = (message: Message): void => message.cut()
+const tear = (message: Message): void => message.tear()
+
+interface World {
+  /** One a broker, in their order. */
+  readonly proxies: readonly CuttingProxy[]
+  readonly topic: string
+  readonly writer: LogWriter
+  readonly ledger: Ledger
+  /** Another process's, as far as brokers can tell. */
+  another(): Promise<LogWriter>
+}
+
+/** A topic of the test's own, written through proxies. */
+async function worldOf(kafka: KafkaCluster, { clientId = 'writing', ...options }: MadeTopic & { readonly clientId?: string } = {}): Promise<World> {
+  const partitions = options.assignment?.length ?? options.partitions ?? 2
+  const topic = await makeTopic(kafka.bootstrap, { ...options, partitions })
+  const proxies = await Promise.all(kafka.brokers.map(({ port }) => CuttingProxy.start(port, kafkaFrames)))
+  const way = new Map(kafka.brokers.map(({ port }, nth) => [port, proxies[nth]?.port ?? 0]))
+  const socketFactory: ISocketFactory = ({ port, onConnect }) => connect(way.get(port) ?? 0, '127.0.0.1', onConnect)
+  const another = async (): Promise<LogWriter> => {
+    const log = kafkaLog({ brokers: kafka.brokers.map(({ address }) => address), clientId, socketFactory })
+    onTestFinished(() => log.close())
+    return log.writer(await log.topic({ name: topic, partitions, replication: -1, create: false }))
+  }
+  onTestFinished(async () => {
+    for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+  })
+  return { proxies, topic, writer: await another(), ledger: new Ledger(kafka.bootstrap, topic, partitions), another }
+}
+
+/** Appends from some loops at once, each one call after another, to changing partitions. */
+class Steady {
+  readonly #loops: Promise<void>[]
+  #going = true
+  #told: Record<Kind, number> = { appended: 0, refused: 0, 'not-sent': 0, unknown: 0 }
+  #changed = Promise.withResolvers<void>()
+
+  constructor({ ledger, writer }: Pick<World, 'ledger' | 'writer'>, partitions: number, name = 'writer') {
+    this.#loops = Array.from({ length: 6 }, async (_, loop) => {
+      for (let turn = loop; this.#going; turn++) {
+        const some = Array.from({ length: 1 + (turn % 3) }, (_, nth) => (turn + nth) % partitions)
+        for (const kind of await ledger.appendNamed(name, writer, some, 10_000)) this.#told[kind]++
+        this.#changed.resolve()
+        this.#changed = Promise.withResolvers()
+        await new Promise(resolve => setTimeout(resolve, 2))
+      }
+    })
+  }
+
+  /** Settles once so many more were told so. */
+  async told(kind: Kind, more: number): Promise<void> {
+    const until = this.#told[kind] + more
+    while (this.#told[kind] < until) await this.#changed.promise
+  }
+
+  async stop(): Promise<void> {
+    this.#going = false
+    await Promise.all(this.#loops)
+  }
+}
+
+async function untilAppended({ ledger, writer }: World, partitions: readonly number[]): Promise<void> {
+  await expect.poll(() => ledger.append(writer, partitions), { interval: 50 }).toEqual(partitions.map(() => 'appended'))
+}
+
+describe('a record that is told as appended is in the log at its offset, and once, on one broker:', () => {
+  let kafka: KafkaCluster
+  beforeAll(async () => {
+    kafka = await startKafka()
+  })
+  afterAll(() => kafka?.dispose())
+
+  const broker = () => {
+    const [first] = kafka.brokers
+    if (first === undefined) throw new Error('There is a broker')
+    return first
+  }
+  const world = async (options?: Parameters<typeof worldOf>[1]) => {
+    const made = await worldOf(kafka, options)
+    const [proxy] = made.proxies
+    if (proxy === undefined) throw new Error('There is a proxy')
+    return { ...made, proxy }
+  }
+
+  it.each([
+    ['an answer is lost', 'answer', cut],
+    ['half an answer comes', 'answer', tear],
+    ['a request is lost', 'request', cut],
+    ['half a request arrives', 'request', tear],
+  ] as const)('%s while others wait', async (_, direction, fault) => {
+    const { proxy, writer, ledger } = await world()
+    await ledger.append(writer, [0, 1])
+    for (let round = 0; round < 5; round++) {
+      const waiting: Promise<readonly Kind[]>[] = []
+      // What is appended while the first request is under way stands behind it.
+      const faulty = proxy.next('request', produce, message => {
+        waiting.push(ledger.append(writer, [0]), ledger.append(writer, [1, 0]))
+        if (direction === 'request') fault(message)
+        else {
+          void proxy.next('answer', produce, fault)
+          pass(message)
+        }
+      })
+      const first = ledger.append(writer, [0])
+      await faulty
+      await Promise.all([first, ...waiting])
+    }
+    expect(await ledger.judge()).toEqual({ appended: 22, refused: 0, 'not-sent': 0, unknown: 0 })
+  })
+
+  it('one record among others is refused by a limit that was lowered meanwhile', async () => {
+    const { topic, writer, ledger } = await world()
+    await ledger.append(writer, [0, 1])
+    const to = ['--bootstrap-server', kafka.bootstrap, '--entity-type', 'topics', '--entity-name', topic]
+    await kafkaTool('kafka-configs', ['--alter', ...to, '--add-config', 'max.message.bytes=2000'])
+    const told = await Promise.all([
+      ledger.append(writer, [0, 1]),
+      ledger.append(writer, [0], 10_000, 5_000),
+      ledger.append(writer, [0, 0, 1]),
+      ledger.append(writer, [1], 10_000, 1_500),
+      ledger.append(writer, [1], 10_000, 1_500),
+      ledger.append(writer, [0]),
+    ])
+    expect(told.map(kinds => kinds.join(' '))).toEqual([
+      'appended appended',
+      'refused',
+      'appended appended appended',
+      'appended',
+      'appended',
+      'appended',
+    ])
+    await ledger.append(writer, [0, 1])
+    expect(await ledger.judge()).toEqual({ appended: 12, refused: 1, 'not-sent': 0, unknown: 0 })
+  })
+
+  it.each([['request'], ['answer']] as const)(
+    'every %s disappears until the deadline: what is under way is unknown, what waits not sent',
+    async direction => {
+      const made = await world()
+      const { proxy, writer, ledger } = made
+      await ledger.append(writer, [0, 1])
+      const swallowed = proxy.next('request', produce, message => {
+        proxy.blackHole(direction)
+        if (direction === 'answer') pass(message)
+      })
+      const underWay = ledger.append(writer, [0], 1_000)
+      await swallowed
+      const waiting = ledger.append(writer, [0, 1], 1_000)
+      expect([await underWay, await waiting]).toEqual([['unknown'], ['not-sent', 'not-sent']])
+      proxy.blackHole()
+      await untilAppended(made, [0, 1])
+      expect(await ledger.judge()).toMatchObject({ refused: 0, unknown: 1 })
+    },
+  )
+
+  /** Appends a record whose request is held back, and every repetition lost, until its deadline. */
+  async function held({ proxy, writer, ledger }: Awaited<ReturnType<typeof world>>) {
+    await ledger.append(writer, [0])
+    const holding = proxy.hold(produce)
+    const lost = ledger.append(writer, [0], 1_000)
+    const zombie = await holding
+    const repeated = proxy.next('request', produce, () => undefined)
+    expect(await lost).toEqual(['unknown'])
+    await repeated
+    proxy.cut()
+    return zombie
+  }
+  const errorOf = (answer: Buffer): readonly number[] => {
+    const { decode } = produceRequest({ timeoutMs: 0, topics: [] })
+    return decode(answer.subarray(8)).partitions.map(({ errorCode }) => errorCode)
+  }
+
+  it('a request that was given up arrives after a newer record was acknowledged, and is kept out', async () => {
+    const made = await world()
+    const zombie = await held(made)
+    expect(await made.ledger.append(made.writer, [0])).toEqual(['appended'])
+    expect(errorOf(await zombie.deliver())).toEqual([errorCodes.INVALID_PRODUCER_EPOCH])
+    expect(await made.ledger.append(made.writer, [0])).toEqual(['appended'])
+    expect(await made.ledger.judge()).toEqual({ appended: 3, refused: 0, 'not-sent': 0, unknown: 1 })
+    const ends = await administer(kafka.bootstrap, admin => admin.fetchTopicOffsets(made.topic))
+    expect(ends.find(({ partition }) => partition === 0)?.high).toBe('3')
+  })
+
+  it('a request that was given up arrives before any newer record: it is in the log, and the newer one behind it', async () => {
+    const made = await world()
+    const zombie = await held(made)
+    expect(errorOf(await zombie.deliver())).toEqual([errorCodes.NONE])
+    expect(await made.ledger.append(made.writer, [0])).toEqual(['appended'])
+    expect(await made.ledger.judge()).toEqual({ appended: 2, refused: 0, 'not-sent': 0, unknown: 1 })
+    const ends = await administer(kafka.bootstrap, admin => admin.fetchTopicOffsets(made.topic))
+    expect(ends.find(({ partition }) => partition === 0)?.high).toBe('3')
+  })
+
+  it('a request arrives after its repetition was acknowledged, and appends nothing', async () => {
+    const { proxy, writer, ledger } = await world()
+    const holding = proxy.hold(produce)
+    const first = ledger.append(writer, [0])
+    const zombie = await holding
+    expect([await first, await ledger.append(writer, [0])]).toEqual([['appended'], ['appended']])
+    await zombie.deliver()
+    await ledger.append(writer, [0])
+    expect(await ledger.judge()).toEqual({ appended: 3, refused: 0, 'not-sent': 0, unknown: 0 })
+  })
+
+  it('whatever the network does, from two processes at once', async () => {
+    const made = await world({ partitions: 4 })
+    const { proxy, ledger } = made
+    const streams = [new Steady(made, 4, 'one'), new Steady({ ledger, writer: await made.another() }, 4, 'other')]
+    const faults = [
+      () => proxy.next('answer', produce, cut),
+      () => proxy.next('request', produce, tear),
+      () => proxy.next('answer', produce, tear),
+      () => proxy.next('request', produce, cut),
+      async () => proxy.cut(),
+    ]
+    for (let round = 0; round < 40; round++) {
+      proxy.latencyMs = (round % 3) * 5
+      await faults[round % faults.length]?.()
+      await streams[round % 2]?.told('appended', 5)
+    }
+    await Promise.all(streams.map(stream => stream.stop()))
+    expect(await ledger.judge()).toMatchObject({ refused: 0, unknown: 0 })
+  })
+
+  it('the broker slows a client down that writes more than its quota', async () => {
+    const { ledger, writer } = await world({ clientId: 'throttled' })
+    const to = ['--bootstrap-server', kafka.bootstrap, '--entity-type', 'clients', '--entity-name', 'throttled']
+    await kafkaTool('kafka-configs', ['--alter', ...to, '--add-config', 'producer_byte_rate=20000'])
+    // A rate over ten seconds: 200 kB are free.
+    for (let call = 0; call < 24; call++) await ledger.append(writer, [0], 20_000, 10_000)
+    expect(await ledger.append(writer, [0, 1], 200)).toEqual(['not-sent', 'not-sent'])
+    expect(await ledger.append(writer, [0, 1])).toEqual(['appended', 'appended'])
+    expect(await ledger.judge()).toEqual({ appended: 26, refused: 0, 'not-sent': 2, unknown: 0 })
+  })
+
+  it('the broker is killed with -9 and started again: what is written meanwhile is told at once, and then all goes on', async () => {
+    const made = await world({ partitions: 4 })
+    const steady = new Steady(made, 4)
+    for (let kill = 0; kill < 2; kill++) {
+      await steady.told('appended', 200)
+      await broker().kill()
+      await steady.told('not-sent', 20)
+      const startedMs = performance.now()
+      expect(await made.ledger.append(made.writer, [0])).toEqual(['not-sent'])
+      expect(performance.now() - startedMs).toBeLessThan(500)
+      await broker().start()
+      await steady.told('appended', 200)
+    }
+    await steady.stop()
+    expect(await made.ledger.judge()).toMatchObject({ refused: 0, unknown: 0 })
+  })
+})
+
+describe('a record that is told as appended is in the log at its offset, and once, on three brokers:', () => {
+  let kafka: KafkaCluster
+  beforeAll(async () => {
+    kafka = await startKafka({ brokers: 3 })
+  })
+  afterAll(() => kafka?.dispose())
+
+  const brokerOf = (id: number) => {
+    const found = kafka.brokers.find(broker => broker.id === id)
+    if (found === undefined) throw new Error(`There is no broker ${id}`)
+    return found
+  }
+  const config = { 'min.insync.replicas': 2 }
+  const leadersOf = async (topic: string): Promise<readonly number[]> => {
+    const { topics } = await administer(kafka.bootstrap, admin => admin.fetchTopicMetadata({ topics: [topic] }))
+    return topics.flatMap(({ partitions }) => partitions.toSorted((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader))
+  }
+
+  it('the leader moves to another broker, and dies there', async () => {
+    const made = await worldOf(kafka, {
+      config,
+      assignment: [
+        [1, 2, 3],
+        [2, 3, 1],
+      ],
+    })
+    const { topic, ledger } = made
+    const steady = new Steady(made, 2)
+    await steady.told('appended', 100)
+    const partitionAssignment = [{ partition: 0, replicas: [3, 2, 1] }]
+    await administer(kafka.bootstrap, admin => admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] }))
+    const which = ['--topic', topic, '--partition', '0', '--election-type', 'preferred']
+    await kafkaTool('kafka-leader-election', ['--bootstrap-server', kafka.bootstrap, ...which])
+    await expect.poll(() => leadersOf(topic)).toEqual([3, 2])
+    await steady.told('appended', 200)
+    await brokerOf(3).kill()
+    await expect.poll(() => leadersOf(topic)).toEqual([2, 2])
+    await steady.told('appended', 200)
+    await brokerOf(3).start()
+    await steady.told('appended', 200)
+    await steady.stop()
+    expect(await ledger.judge()).toMatchObject({ refused: 0, 'not-sent': 0, unknown: 0 })
+  })
+
+  it('fewer replicas are in sync than there must be: nothing is acknowledged, and all goes on once they are back', async () => {
+    const made = await worldOf(kafka, { config, assignment: [[1, 2, 3]] })
+    const { writer, ledger } = made
+    await ledger.append(writer, [0])
+    await Promise.all([brokerOf(2).kill(), brokerOf(3).kill()])
+    // The leader appends, and waits for those that it doesn't know to be gone.
+    expect(await ledger.append(writer, [0], 1_000)).toEqual(['unknown'])
+    await expect.poll(() => ledger.append(writer, [0, 0], 1_000), { interval: 50 }).toEqual(['not-sent', 'not-sent'])
+    const waiting = ledger.append(writer, [0], 30_000)
+    await brokerOf(2).start()
+    expect(await waiting).toEqual(['appended'])
+    await brokerOf(3).start()
+    expect(await ledger.append(writer, [0])).toEqual(['appended'])
+    expect(await ledger.judge()).toMatchObject({ appended: 3, refused: 0 })
+  })
+})

@@ -61,7 +61,7 @@ describe('a batch', () => {
   })
 
   it('keeps times that lie before the first one, and the latest as its own', () => {
-    const records = [5, -(2 ** 40), 2 ** 41].map(time => ({ key: null, value: null, timestampMs: 1.7e12 + time }))
+    const records = [5, 2 ** 41, -(2 ** 40)].map(time => ({ key: null, value: null, timestampMs: 1.7e12 + time }))
     const bytes = Buffer.from(encodeBatch({ records, ...NOBODY }))
     expect(walk(setOf([bytes]).take(ALL)).map(({ timestampMs }) => timestampMs)).toEqual(records.map(record => record.timestampMs))
     expect(readHeader(bytes, 0, '').maxTimestampMs).toBe(1.7e12 + 2 ** 41)

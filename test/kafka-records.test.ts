@@ -223,3 +223,27 @@ it('Java’s snappy blocks are put together', () => {
   const short = sketched({ base: 0, offsets: upTo(50), codec: 2, body: body.subarray(0, -1) })
   expect(() => setOf([short]).take(ALL)).toThrow(/snappy: a snappy block runs over the end/)
 })
+
+it('lz4 frames are read that tell their size, and have checksums of blocks and of all', () => {
+  // lz4 -B4 -BX --content-size, of seven records written by hand.
+  const body = Buffer.from(
+    '04224d187c406900000000000000ff57000000f30a1c000000046b3004763002026802781c000202046b310476310f00830404046b320476320f00830606046b330476330f00830808046b340476340f00830a0a046b350476350f00d00c0c046b3604763602026802788d5fc3b300000000bb29d786',
+    'hex',
+  )
+  expect(offsetsOf(setOf([sketched({ base: 0, offsets: upTo(7), codec: 3, body })]).take(ALL))).toEqual(upTo(7))
+})
+
+it('only transactional batches are aborted ones, up to an abort marker of their producer', () => {
+  const by9 = (base: number, more: Partial<Sketch> = {}): Buffer => sketched({ base, offsets: [base], producerId: 9, transactional: true, ...more })
+  const batches = [
+    by9(0),
+    by9(1, { transactional: false }),
+    by9(2, { control: 'commit' }),
+    by9(3),
+    by9(4, { control: 'abort', producerId: 8 }),
+    by9(5),
+    by9(6, { control: 'abort' }),
+    by9(7),
+  ]
+  expect(offsetsOf(setOf(batches, { aborted: [{ producerId: 9, firstOffset: 0 }] }).take(ALL))).toEqual([1, 7])
+})

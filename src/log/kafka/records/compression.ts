@@ -87,13 +87,13 @@ function unlz4(bytes: Buffer): Buffer {
   return decompressFrameSync(bytes)
 }
 
-/** What a frame can become at most, by its blocks' sizes: magic, flags, block size, perhaps a content size and a dictionary id, checksum, then blocks to an end mark. */
+/** What a frame can become at most, by its blocks' sizes: magic, flags, block size, perhaps a content size, checksum, then blocks to an end mark. Kafka knows no dictionaries. */
 function lz4BytesBound(bytes: Buffer): number {
   if (bytes.length < 7 || bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('this is no lz4 frame')
   const flags = bytes.readUInt8(4)
   const blockBytesMax = 256 * 4 ** ((bytes.readUInt8(5) >>> 4) & 0b111)
   const blockChecksumBytes = (flags & 0b1_0000) === 0 ? 0 : 4
-  let at = 7 + ((flags & 0b1000) === 0 ? 0 : 8) + ((flags & 1) === 0 ? 0 : 4)
+  let at = 7 + ((flags & 0b1000) === 0 ? 0 : 8)
   let bound = 0
   for (;;) {
     if (at + 4 > bytes.length) throw new Error('the lz4 frame has no end')

@@ -78,7 +78,7 @@ export class SectionCursor implements RecordCursor {
   #read(): void {
     const bytes = this.#varint()
     const end = this.#at + bytes
-    if (bytes < 0 || end > this.#end) throw this.#corrupt('a record runs over its end')
+    if (end > this.#end) throw this.#corrupt('a record runs over its end')
     // One byte of attributes, which mean nothing so far.
     this.#at++
     const time = this.#baseTimestampMs + this.#varlong()
@@ -94,7 +94,7 @@ export class SectionCursor implements RecordCursor {
     this.valueStart = this.#at
     if (valueBytes >= 0) this.#at += valueBytes
     this.valueEnd = valueBytes >= 0 ? this.#at : -1
-    // At least the number of headers follows. Reads beyond the buffer gave zeros, and come here too.
+    // At least the number of headers follows. A length below 0, and reads beyond the buffer, which give zeros, come here too.
     if (this.#at >= end) throw this.#corrupt(`the record at offset ${offset} runs over its end`)
     this.#at = end
   }

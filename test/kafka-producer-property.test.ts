@@ -24,7 +24,7 @@ type Step =
   | { readonly do: 'arrive'; readonly nth: number }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'lead'; readonly partition: number; readonly node: number; readonly lose: boolean }
-  | { readonly do: 'skip-sequences'; readonly partition: number }
+  | { readonly do: 'lose-count'; readonly partition: number }
   | { readonly do: 'limit'; readonly partition: number }
   | { readonly do: 'away'; readonly on: boolean }
   | { readonly do: 'ids-fail'; readonly on: boolean }
@@ -93,7 +93,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('arrive' as const), nth }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(1, 25, 100, 600, 4_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lead' as const), partition, node: fc.integer({ min: -1, max: 1 }), lose: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('skip-sequences' as const), partition }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose-count' as const), partition }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('limit' as const), partition }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('away' as const), on: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('ids-fail' as const), on: fc.boolean() }) },
@@ -138,7 +138,7 @@ class World {
     else if (step.do === 'pass') await clock.advance(step.ms)
     else if (step.do === 'away') brokers.setAway(step.on ? away : undefined)
     else if (step.do === 'ids-fail') brokers.idsFail = step.on
-    else if (step.do === 'skip-sequences') brokers.partition(step.partition).skipSequences()
+    else if (step.do === 'lose-count') brokers.partition(step.partition).loseCount()
     else if (step.do === 'limit') brokers.partition(step.partition).toggleLimit(200)
     else brokers.partition(step.partition).lead(step.node, step.lose)
     if (step.do !== 'append' || step.alone) await clock.settle()
@@ -173,6 +173,7 @@ class World {
   }
 
   check(seen: Map<string, number>): void {
+    expect(this.brokers.broken).toEqual([])
     const logs = this.brokers.partitions.map(({ log }) => log.map(Number))
     for (const log of logs) expect(log, 'in the order of the calls, each once').toEqual([...new Set(log)].toSorted((a, b) => a - b))
     for (const { partitions, firstNumber, outcomes = [], answeredMs = 0, dueMs } of this.calls) {
@@ -204,8 +205,8 @@ describe('whatever becomes of requests and answers', () => {
         await world.heal()
         world.check(seen)
       }),
-      { numRuns: 1_500 },
+      { numRuns: 700 },
     )
-    for (const kind of ['appended', 'refused', 'not-sent', 'unknown']) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(100)
-  })
+    for (const kind of ['appended', 'refused', 'not-sent', 'unknown']) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(20)
+  }, 60_000)
 })

@@ -133,6 +133,24 @@ describe('trying again', () => {
     }
   })
 
+  it('whatever a broker answers to an uncertain batch, an earlier attempt may have landed', async () => {
+    for (const code of [errorCodes.MESSAGE_TOO_LARGE, errorCodes.TOPIC_AUTHORIZATION_FAILED]) {
+      const world = new World()
+      const call = world.append(['a', 'b'])
+      await world.end({ kind: 'answer-lost' }, { kind: 'error', code })
+      expect(words(await call)).toEqual(['unknown log-unavailable', 'unknown log-unavailable'])
+      const next = world.append(['c'])
+      expect(await world.numbers()).toEqual(['id 1 epoch 1 sequence 0'])
+      await world.end(OK)
+      expect(words(await next)).toEqual(['appended 2'])
+    }
+    const world = new World()
+    const call = world.append(['a'], 100)
+    await world.end({ kind: 'answer-lost' }, { kind: 'error', code: errorCodes.NOT_ENOUGH_REPLICAS })
+    await world.brokers.clock.advance(100)
+    expect(words(await call)).toEqual(['unknown log-unavailable'])
+  })
+
   it('pauses grow from 20 to 500 ms, and the metadata is read in each', async () => {
     const world = new World()
     world.brokers.partition(0).leader = 1
@@ -190,7 +208,7 @@ describe('numbers', () => {
     const world = new World()
     void world.append(['a'])
     await world.end(OK)
-    world.brokers.partition(0).skipSequences()
+    world.brokers.partition(0).loseCount()
     const certain = world.append(['b'])
     await world.end(OK)
     await world.brokers.clock.advance(20)
@@ -199,9 +217,28 @@ describe('numbers', () => {
     expect(words(await certain)).toEqual(['appended 1'])
     const uncertain = world.append([record('c', 0, 100_000), record('d', 0, 999_000)])
     await world.end({ kind: 'request-lost' })
-    world.brokers.partition(0).skipSequences()
+    world.brokers.partition(0).loseCount()
     await world.end(OK)
     expect(words(await uncertain)).toEqual(['unknown log-unavailable', 'not-sent log-unavailable'])
+    expect(world.log()).toEqual(['a', 'b'])
+  })
+
+  it('in the last epoch what is uncertain is sent until the broker knows it', async () => {
+    const world = new World()
+    world.brokers.firstEpoch = 32_767
+    const given = world.append(['a'], 100)
+    await world.end({ kind: 'late' })
+    await world.brokers.clock.advance(100)
+    expect(words(await given)).toEqual(['unknown log-unavailable'])
+    const later = world.append(['b'])
+    await world.end({ kind: 'error', code: errorCodes.MESSAGE_TOO_LARGE })
+    await world.brokers.clock.advance(500)
+    expect([await world.wire(), await world.numbers()]).toEqual([['0: a'], ['id 1 epoch 32767 sequence 0']])
+    await world.end(OK)
+    expect(await world.numbers()).toEqual(['id 2 epoch 32767 sequence 0'])
+    await world.end(OK)
+    world.brokers.arrive(0)
+    expect(words(await later)).toEqual(['appended 1'])
     expect(world.log()).toEqual(['a', 'b'])
   })
 

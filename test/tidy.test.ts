@@ -36,6 +36,8 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/bin.ts', ['src/main.ts']],
   ['backends/index.ts', ['src/model/', 'backends/']],
   ['backends/memory/', ['src/model/']],
+  ['backends/redis/', ['src/model/']],
+  ['backends/postgres/', ['src/model/']],
   ['backends/sqlite/', ['src/model/', 'src/sqlite/']],
   ['test/contract/', ['src/model/']],
 ]
@@ -43,6 +45,10 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
 /** A library has one home, so that it can be exchanged, and its traps are known in one place. */
 const homes: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['src/sqlite/', 'src/log/embedded/', 'backends/sqlite/', 'test/', 'bench/'],
+  ioredis: ['backends/redis/', 'test/', 'bench/'],
+  hashring: ['backends/redis/', 'test/', 'bench/'],
+  pg: ['backends/postgres/', 'test/', 'bench/'],
+  'pg-copy-streams': ['test/', 'bench/'],
   express: ['src/api/', 'src/admin/', 'src/http/'],
   'prom-client': ['src/metrics/'],
   pino: ['src/logging.ts'],

@@ -26,6 +26,16 @@ async function shared(partitions: number, members: readonly TestMember[]): Promi
   while (!isShared()) await Promise.race(members.map(member => member.next()))
 }
 
+/** Kafka's numbers of requests. */
+const [FETCH, HEARTBEAT] = ['1', '12']
+
+/** Settles when so many more were sent. */
+async function heartbeats(network: Network, count: number): Promise<void> {
+  const sent = (): number => network.said.filter(apiKey => apiKey === HEARTBEAT).length
+  const wanted = sent() + count
+  await network.until(() => sent() >= wanted)
+}
+
 /** A member in a process of its own. */
 function joinInChild(brokers: string, topic: Topic): { readonly child: ChildProcess; readonly told: AsyncIterator<string> } {
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', 'test/kafka/member-child.ts', brokers, JSON.stringify(topic)], {
@@ -70,7 +80,6 @@ describe('a group', () => {
   })
 
   it('is kept by heartbeats, and nothing is read', async () => {
-    const [FETCH, HEARTBEAT] = ['1', '12']
     const network = new Network()
     const world = makeWorld(sharedKafka(), { socketFactory: network.socketFactory })
     const topic = await world.topic(2)
@@ -80,7 +89,7 @@ describe('a group', () => {
     await producer.disconnect()
     const { member } = join(world, topic)
     await shared(2, [member])
-    await network.until(() => network.said.filter(apiKey => apiKey === HEARTBEAT).length >= 3)
+    await heartbeats(network, 3)
     expect(network.said).not.toContain(FETCH)
   })
 
@@ -190,13 +199,16 @@ describe('while Kafka is away', () => {
   })
 
   it('a member that was paused while another took over is told so when it goes on', async () => {
-    const world = makeWorld(kafka.bootstrap)
+    const network = new Network()
+    const world = makeWorld(kafka.bootstrap, { socketFactory: network.socketFactory })
     const topic = await world.topic(2)
     const { child, told } = joinInChild(kafka.bootstrap, topic)
     expect((await told.next()).value).toBe('assigned 0,1')
     child.kill('SIGSTOP')
     const { member } = join(world, topic)
     await shared(2, [member])
+    // The second is sent when the first was answered: then the member knows the generation its claim is of.
+    await heartbeats(network, 2)
     child.kill('SIGCONT')
     await member.until(() => member.has.size === 1)
     // The other's claim is the later one, and who gives up keeps the lowest.

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { spawnModule, startElsewhere } from '../services/elsewhere.ts'
 import { kafkaTool, kcat, sharedKafka, startKafka } from '../services/kafka.ts'
 import { brokersOf } from '../services/kafka-answers.ts'
@@ -43,8 +43,7 @@ describe('the shared Kafka', () => {
 })
 
 describe('a Kafka that cannot be had', () => {
-  const nothing = mkdtempSync(join(tmpdir(), 'logfold-test-nothing-'))
-  afterAll(() => rmSync(nothing, { recursive: true }))
+  const nothing = '/nothing-is-here'
   const bare = { PATH: nothing, HOME: nothing }
   const install = 'Set LOGFOLD_TEST_KAFKA=host:port[,host:port], or start a container engine, or install openjdk-17-jre-headless and maven.'
 

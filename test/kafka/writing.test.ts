@@ -1,14 +1,11 @@
-import { connect } from 'node:net'
-import type { ISocketFactory } from 'kafkajs'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCodes } from '../../src/log/kafka/wire/errors.ts'
 import { produceRequest } from '../../src/log/kafka/wire/produce.ts'
-import type { LogWriter } from '../../src/model/log.ts'
 import { type KafkaCluster, kafkaTool, startKafka } from '../services/kafka.ts'
-import { type Kind, Ledger } from '../support/append-ledger.ts'
-import { CuttingProxy, type Fits, kafkaFrames, kind, type Message, PRODUCE } from '../support/cutting-proxy.ts'
-import { kafkaLog } from '../support/kafka-log.ts'
-import { administer, type MadeTopic, makeTopic } from '../support/kafka-reading.ts'
+import type { Kind } from '../support/append-ledger.ts'
+import { type Fits, kind, type Message, PRODUCE } from '../support/cutting-proxy.ts'
+import { administer } from '../support/kafka-reading.ts'
+import { Steady, type WritingWorld, worldOf } from '../support/writing-world.ts'
 
 /** The faults of kafkajs's producer, and others, played against ours: on real brokers, behind a network that cuts. */
 
@@ -17,66 +14,7 @@ const pass = (message: Message): void => message.forward()
 const cut = (message: Message): void => message.cut()
 const tear = (message: Message): void => message.tear()
 
-interface World {
-  /** One a broker, in their order. */
-  readonly proxies: readonly CuttingProxy[]
-  readonly topic: string
-  readonly writer: LogWriter
-  readonly ledger: Ledger
-  /** Another process's, as far as brokers can tell. */
-  another(): Promise<LogWriter>
-}
-
-/** A topic of the test's own, written through proxies. */
-async function worldOf(kafka: KafkaCluster, { clientId = 'writing', ...options }: MadeTopic & { readonly clientId?: string } = {}): Promise<World> {
-  const partitions = options.assignment?.length ?? options.partitions ?? 2
-  const topic = await makeTopic(kafka.bootstrap, { ...options, partitions })
-  const proxies = await Promise.all(kafka.brokers.map(({ port }) => CuttingProxy.start(port, kafkaFrames)))
-  const way = new Map(kafka.brokers.map(({ port }, nth) => [port, proxies[nth]?.port ?? 0]))
-  const socketFactory: ISocketFactory = ({ port, onConnect }) => connect(way.get(port) ?? 0, '127.0.0.1', onConnect)
-  const another = async (): Promise<LogWriter> => {
-    const log = kafkaLog({ brokers: kafka.brokers.map(({ address }) => address), clientId, socketFactory })
-    onTestFinished(() => log.close())
-    return log.writer(await log.topic({ name: topic, partitions, replication: -1, create: false }))
-  }
-  onTestFinished(async () => {
-    for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
-  })
-  return { proxies, topic, writer: await another(), ledger: new Ledger(kafka.bootstrap, topic, partitions), another }
-}
-
-/** Appends from some loops at once, each one call after another, to changing partitions. */
-class Steady {
-  readonly #loops: Promise<void>[]
-  #going = true
-  #told: Record<Kind, number> = { appended: 0, refused: 0, 'not-sent': 0, unknown: 0 }
-  #changed = Promise.withResolvers<void>()
-
-  constructor({ ledger, writer }: Pick<World, 'ledger' | 'writer'>, partitions: number, name = 'writer') {
-    this.#loops = Array.from({ length: 6 }, async (_, loop) => {
-      for (let turn = loop; this.#going; turn++) {
-        const some = Array.from({ length: 1 + (turn % 3) }, (_, nth) => (turn + nth) % partitions)
-        for (const kind of await ledger.appendNamed(name, writer, some, 10_000)) this.#told[kind]++
-        this.#changed.resolve()
-        this.#changed = Promise.withResolvers()
-        await new Promise(resolve => setTimeout(resolve, 2))
-      }
-    })
-  }
-
-  /** Settles once so many more were told so. */
-  async told(kind: Kind, more: number): Promise<void> {
-    const until = this.#told[kind] + more
-    while (this.#told[kind] < until) await this.#changed.promise
-  }
-
-  async stop(): Promise<void> {
-    this.#going = false
-    await Promise.all(this.#loops)
-  }
-}
-
-async function untilAppended({ ledger, writer }: World, partitions: readonly number[]): Promise<void> {
+async function untilAppended({ ledger, writer }: WritingWorld, partitions: readonly number[]): Promise<void> {
   await expect.poll(() => ledger.append(writer, partitions), { interval: 50 }).toEqual(partitions.map(() => 'appended'))
 }
 
@@ -256,10 +194,9 @@ describe('a record that is told as appended is in the log at its offset, and onc
     for (let kill = 0; kill < 2; kill++) {
       await steady.told('appended', 200)
       await broker().kill()
-      await steady.told('not-sent', 20)
-      const startedMs = performance.now()
+      const killedMs = performance.now()
       expect(await made.ledger.append(made.writer, [0])).toEqual(['not-sent'])
-      expect(performance.now() - startedMs).toBeLessThan(500)
+      expect(performance.now() - killedMs).toBeLessThan(1_000)
       await broker().start()
       await steady.told('appended', 200)
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { brokersOf } from './kafka-answers.ts'
@@ -48,6 +48,8 @@ interface Node {
 
 const CONTROLLER_ID = 100
 
+let archiving: Promise<void> | undefined
+
 /**
  * Starts brokers of a test's own, to be killed, stopped, frozen or configured. One broker is its controller too; of several, a node that no test touches is the
  * controller. Settles once every broker knows every other. They are gone when this process is.
@@ -56,17 +58,25 @@ const CONTROLLER_ID = 100
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const jars = await kafkaJars()
-  if (!existsSync(jars.classArchive)) await archiveClasses(jars)
+  if (!existsSync(jars.classArchive)) archiving ??= archiveClasses(jars)
+  await archiving
   return startNodes(jars, options)
 }
 
-/** Once a cache: a broker that stops leaves the classes it loaded, and those after it start in 60 % of the processor time, with 50 MB less. */
+/**
+ * Once a cache: a broker that stops leaves the classes it loaded, and those after it start in 60 % of the processor time, with 50 MB less. Where that takes too
+ * long on a busy machine, brokers start without it, and another process tries again.
+ */
 async function archiveClasses(jars: KafkaJars): Promise<void> {
   const making = `${jars.classArchive}-${process.pid}`
   const { brokers, dispose } = await startNodes({ ...jars, options: [...jars.options, `-XX:ArchiveClassesAtExit=${making}`] }, {})
-  for (const broker of brokers) await broker.stop()
+  const stopped = await Promise.all(brokers.map(broker => broker.stop())).then(
+    () => true,
+    () => false,
+  )
   await dispose()
-  if (existsSync(making)) renameSync(making, jars.classArchive)
+  if (stopped && existsSync(making)) renameSync(making, jars.classArchive)
+  rmSync(making, { force: true })
 }
 
 async function startNodes(jars: KafkaJars, options: KafkaOptions): Promise<KafkaCluster> {

@@ -34,7 +34,7 @@ export interface ServerProcess {
   start(): Promise<void>
   /** SIGKILL. Settles once the process is gone. */
   kill(): Promise<void>
-  /** In order, as SIGTERM does. Settles once the process is gone; fails, and leaves it, after 30 s. */
+  /** In order, as SIGTERM does. Settles once the process is gone; fails, and leaves it, after 60 s. */
   stop(): Promise<void>
   /** SIGSTOP: connections stay open, nothing is answered. */
   freeze(): void
@@ -43,8 +43,9 @@ export interface ServerProcess {
   log(): string
 }
 
-const START_MS = 60_000
-const STOP_MS = 30_000
+/** On a machine that does much else. */
+const START_MS = 90_000
+const STOP_MS = 60_000
 const ASK_AGAIN_MS = 50
 const LOG_LINES = 30
 

@@ -90,9 +90,9 @@ export class CuttingProxy implements AsyncDisposable {
     return this.#connections.size
   }
 
-  /** Resets every connection. */
+  /** Resets every connection but those of requests that are held. */
   cut(): void {
-    for (const connection of this.#connections) connection.reset()
+    for (const connection of this.#connections) if (!connection.orphan) connection.reset()
   }
 
   /** From now on whatever goes these ways, and isn't waited for, disappears, while connections stay open. Without any: it passes again. */
@@ -115,7 +115,7 @@ export class CuttingProxy implements AsyncDisposable {
   async hold(fits: Fits): Promise<Zombie> {
     const held = Promise.withResolvers<Zombie>()
     await this.#rule('request', fits, ({ bytes }, connection) => {
-      connection.orphan()
+      connection.leave()
       held.resolve({ deliver: () => connection.deliver(bytes) })
     })
     return held.promise
@@ -123,7 +123,7 @@ export class CuttingProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#refusing = true
-    this.cut()
+    for (const connection of this.#connections) connection.reset()
     await new Promise(resolve => this.#server.close(resolve))
   }
 
@@ -166,12 +166,13 @@ interface ProxiedOptions {
 
 /** One connection of a client, and the one to the server that belongs to it. */
 class Proxied {
+  /** It has no client any more. */
+  orphan = false
   readonly #client: Socket
   readonly #server: Socket
   readonly #options: ProxiedOptions
   /** API keys of Kafka's requests, by correlation id. */
   readonly #asked = new Map<number, number>()
-  #orphan = false
   #delivered: number | undefined
   #answer = Promise.withResolvers<Buffer>()
 
@@ -190,8 +191,8 @@ class Proxied {
   }
 
   /** Leaves the client, and keeps the server. */
-  orphan(): void {
-    this.#orphan = true
+  leave(): void {
+    this.orphan = true
     this.#client.resetAndDestroy()
   }
 
@@ -210,15 +211,15 @@ class Proxied {
       for (let bytes = framing(held); bytes !== undefined && bytes > 0 && held.length >= bytes; bytes = framing(held)) {
         const message = this.#message(direction, held.subarray(0, bytes), send, to)
         held = held.subarray(bytes)
-        if (!this.#orphan) pass(direction, message)
+        if (!this.orphan) pass(direction, message)
         else if (message.bytes.readInt32BE(4) === this.#delivered) this.#answer.resolve(message.bytes)
       }
     })
     from.on('end', () => {
-      if (!this.#orphan) to.end()
+      if (!this.orphan) to.end()
     })
     from.on('error', () => {
-      if (!this.#orphan) to.resetAndDestroy()
+      if (!this.orphan) to.resetAndDestroy()
     })
     from.on('close', () => {
       if (direction === 'answer') this.#answer.reject(new Error('The server closed the connection'))

@@ -82,11 +82,11 @@ export class ModelPartition {
     this.#producers = before.producers
   }
 
-  /** The broker comes to know other sequences than the producer does. */
-  skipSequences(): void {
+  /** The broker knows the epoch still, but other sequences, and no batch to tell a repeat by. */
+  loseCount(): void {
     for (const [id, { epoch, batches }] of this.#producers) {
       const end = ((batches.at(-1)?.last ?? 0) + 1000) % SEQUENCES
-      this.#producers.set(id, { epoch, batches: [...batches, { first: end, last: end, baseOffset: -2 }].slice(-KEPT_BATCHES) })
+      this.#producers.set(id, { epoch, batches: [{ first: end, last: end, baseOffset: -2 }] })
     }
   }
 }

@@ -59,7 +59,7 @@ export class ProducerWorld {
       await this.brokers.clock.settle()
       if (this.brokers.held.length === 0) await this.brokers.clock.advance(500)
       const [held] = this.brokers.held
-      if (held === undefined) throw new Error('nothing is on the wire')
+      if (held === undefined || this.brokers.broken.length > 0) throw new Error(this.brokers.broken.join(', ') || 'nothing is on the wire')
       held.end(fate)
     }
     await this.brokers.clock.settle()

@@ -82,6 +82,8 @@ export class ScriptedBrokers implements Brokers {
   readonly held: Held[] = []
   readonly late: Held[] = []
   readonly refreshes: number[] = []
+  /** Promises of the producer that it didn't keep. */
+  readonly broken: string[] = []
   away: LogfoldError | undefined
   fault: LogfoldError | undefined
   idsFail = false
@@ -138,7 +140,7 @@ export class ScriptedBrokers implements Brokers {
   }
 
   request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer> {
-    this.#assertAlone(nodeId, request.body)
+    this.#checkAlone(nodeId, request.body)
     return new Promise((resolve, reject) => {
       const held: Held = {
         nodeId,
@@ -192,13 +194,13 @@ export class ScriptedBrokers implements Brokers {
     })
   }
 
-  #assertAlone(nodeId: number, body: Uint8Array): void {
+  #checkAlone(nodeId: number, body: Uint8Array): void {
     const partitionsOf = (bytes: Uint8Array): readonly number[] => readProduce(bytes).map(({ partition }) => partition)
     const partitions = partitionsOf(body)
-    if (new Set(partitions).size !== partitions.length) throw new Error('a partition stands twice in a request')
+    if (new Set(partitions).size !== partitions.length) this.broken.push('a partition stands twice in a request')
     for (const other of this.held) {
-      if (other.nodeId === nodeId) throw new Error(`two requests under way to broker ${nodeId}`)
-      if (partitionsOf(other.body).some(each => partitions.includes(each))) throw new Error('two batches of a partition under way')
+      if (other.nodeId === nodeId) this.broken.push(`two requests under way to broker ${nodeId}`)
+      if (partitionsOf(other.body).some(each => partitions.includes(each))) this.broken.push('two batches of a partition under way')
     }
   }
 }

@@ -56,7 +56,8 @@ export class Ahead {
     const { next, end, leaderEpoch } = extentOf(answer.records, from, this.#where)
     if (next === from) return undefined
     const content = new RecordSet({ records: answer.records.subarray(0, end), from, aborted: answer.aborted, where: this.#where })
-    this.#push({ content, bytes: end, endOffset: answer.lastStableOffset, askedAtMs })
+    // The broker takes down the end before it reads: what became stable in between lies beyond it.
+    this.#push({ content, bytes: end, endOffset: Math.max(answer.lastStableOffset, next), askedAtMs })
     return { next, leaderEpoch }
   }
 

@@ -8,6 +8,8 @@ const LONG_POLL_MS = 500
 const SHORT_POLL_MS = 20
 /** Beyond the time a poll waits. */
 const ANSWER_MS = 30_000
+/** Beyond that time; said again and again, until there is an answer. */
+const LATE_MS = 3_000
 const PARTITION_BYTES = 1024 * 1024
 /** An answer is one buffer, which stays while a stretch of it is held. */
 const ANSWER_BYTES = 4 * 1024 * 1024
@@ -51,6 +53,8 @@ interface Lane {
 export interface FetchLoopOptions {
   /** The connection that this lane has for itself, asked for before each request. */
   readonly link: (lane: number) => Link
+  /** These wait long for an answer: the broker may hang, and lead them no more. Who is removed needs none. */
+  readonly late: (fetching: readonly Fetching[]) => void
   /** These got no answer, and are no longer in the loop. */
   readonly failed: (fetching: readonly Fetching[], error: unknown) => void
 }
@@ -123,16 +127,19 @@ export class FetchLoop {
     const untilMs = Math.min(...taken.map(({ fetching }) => fetching.untilMs))
     const maxWaitMs = Math.round(Math.min(longestMs, Math.max(0, untilMs - performance.now())))
     const atMs = Date.now()
+    const late = setInterval(() => this.#options.late(taken.map(({ fetching }) => fetching)), maxWaitMs + LATE_MS)
     try {
       const request = fetchRequest({ maxWaitMs, maxBytes: ANSWER_BYTES, topics: topicsOf(taken) })
       const answer = await this.#options.link(lane.number).request(request, maxWaitMs + ANSWER_MS)
       if (answer.errorCode !== 0) throw new Error(`Fetch was answered with error ${answer.errorCode}`)
+      clearInterval(late)
       this.#handOut(taken, answer, atMs)
       if (answer.throttleMs > 0) await wait(answer.throttleMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
     } catch (error) {
       const failed = taken.map(({ fetching }) => fetching).filter(fetching => this.#fetching.delete(fetching))
       if (!this.#closing.signal.aborted) this.#options.failed(failed, error)
     } finally {
+      clearInterval(late)
       for (const { fetching } of taken) this.#underWay.delete(fetching)
       lane.poll = 'none'
       this.wake()

@@ -5,7 +5,7 @@ import type { Offset } from '../../model/record.ts'
 import type { Leader } from './brokers.ts'
 import type { Cluster } from './cluster.ts'
 import { type Fetching, FetchLoop } from './fetch-loop.ts'
-import { describe, kindOf } from './wire/errors.ts'
+import { describe, errorCodes, kindOf } from './wire/errors.ts'
 import { EARLIEST, LATEST, listOffsetsRequest } from './wire/list-offsets.ts'
 import { offsetForLeaderEpochRequest } from './wire/offset-for-leader-epoch.ts'
 
@@ -73,7 +73,7 @@ export class Fetcher {
   /** An answer that isn't data. The reader leaves its loop until it is known what to do. */
   refused(fetched: Fetched, errorCode: number): void {
     this.remove(fetched)
-    if (errorCode === OFFSET_OUT_OF_RANGE) void this.#outOfRange(fetched)
+    if (errorCode === errorCodes.OFFSET_OUT_OF_RANGE) void this.#outOfRange(fetched)
     else {
       if (kindOf(errorCode) === 'stop') this.#warn(fetched, describe(errorCode))
       void this.#options.cluster.refresh()
@@ -99,6 +99,7 @@ export class Fetcher {
     const { cluster } = this.#options
     const loop = new FetchLoop({
       link: lane => cluster.link(nodeId, `fetching ${lane}`),
+      late: fetching => void this.#late(nodeId, fetching as readonly Fetched[]),
       failed: (fetching, error) => this.#failed(fetching as readonly Fetched[], error),
     })
     this.#loops.set(nodeId, loop)
@@ -111,6 +112,18 @@ export class Fetcher {
     for (const each of fetched) void this.place(each, RETRY_MS)
   }
 
+  /** Whose partition has another leader by now doesn't wait for this one. */
+  async #late(nodeId: number, fetched: readonly Fetched[]): Promise<void> {
+    const { cluster } = this.#options
+    await cluster.refresh()
+    for (const each of fetched) {
+      const leader = cluster.leaderOf(each.topic, each.partition)
+      if (leader === undefined || leader.nodeId === nodeId || this.#placed.get(each) !== this.#loops.get(nodeId)) continue
+      this.remove(each)
+      void this.place(each)
+    }
+  }
+
   /** Whether what was read is in the leader's log: another leader's may have been cut below the position, and have grown again. */
   async #check(fetched: Fetched, leader: Leader): Promise<'led' | 'cut' | 'again'> {
     const { topic, partition, lastEpoch, fetchPosition } = fetched
@@ -118,12 +131,15 @@ export class Fetcher {
     const request = offsetForLeaderEpochRequest(topic.name, [{ partition, currentLeaderEpoch: leader.epoch, leaderEpoch: lastEpoch }])
     const [told] = await this.#options.cluster.request(leader.nodeId, request, REQUEST_MS)
     if (told === undefined || told.errorCode !== 0) return 'again'
-    // -1: it doesn't know that epoch.
-    if (told.endOffset < 0 || told.endOffset >= fetchPosition) return 'led'
+    // -1: the epoch is newer than all it knows. The leader may be one that was replaced.
+    if (told.endOffset < 0 && !this.#stands(fetched)) return 'again'
+    if (told.endOffset >= fetchPosition) return 'led'
     fetched.fail(
       new LogfoldError(
         'offset-out-of-range',
-        `The log of ${topic.name} ${partition} was cut at ${told.endOffset}, below ${fetchPosition}: an out-of-date replica became leader`,
+        told.endOffset < 0
+          ? `The log of ${topic.name} ${partition} knows no leader of epoch ${lastEpoch}, which wrote the last record before ${fetchPosition}`
+          : `The log of ${topic.name} ${partition} was cut at ${told.endOffset}, below ${fetchPosition}: an out-of-date replica became leader`,
         { remedy: REMEDY },
       ),
     )
@@ -177,8 +193,6 @@ export class Fetcher {
     await wait(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
 }
-
-const OFFSET_OUT_OF_RANGE = 1
 
 const REMEDY =
   'The log is not the one the store was folded from, or it lost its end. Bring the log back, or let the view be folded again into an empty store'

@@ -112,7 +112,7 @@ export class GroupConsumer {
     const { GROUP_JOIN, HEARTBEAT, CRASH } = this.#consumer.events
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
       this.#looksWithoutSign = 0
-      if (!this.#stopping) void 0
+      if (!this.#stopping) this.#consumer.pause([{ topic }])
       this.#joined.resolve()
       if (!this.#stopping) assigned(payload.memberAssignment[topic] ?? [])
     })

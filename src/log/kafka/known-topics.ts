@@ -1,6 +1,7 @@
 import { LogfoldError } from '../../model/errors.ts'
 import type { Topic } from '../../model/log.ts'
 import type { Leader } from './brokers.ts'
+import { errorCodes } from './wire/errors.ts'
 import type { TopicMetadata } from './wire/metadata.ts'
 
 export interface TopicTuning {
@@ -77,17 +78,15 @@ export class KnownTopics {
   }
 }
 
-const UNKNOWN_TOPIC_OR_PARTITION = 3
-
 function learnOne(known: Known, told: TopicMetadata): void {
   const { topic, leaders } = known
   const remade = told.errorCode === 0 && told.id !== topic.id
-  if (told.errorCode === UNKNOWN_TOPIC_OR_PARTITION) trouble(known, 'missing', '')
+  if (told.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION) trouble(known, 'missing', '')
   else if (remade) trouble(known, 'remade', told.id)
   else if (told.partitions.length > topic.partitions) trouble(known, 'partitions', String(told.partitions.length))
   // Fewer are those of a broker that doesn't know the whole of a new topic yet.
   else if (told.errorCode === 0) known.trouble = undefined
-  if (remade || told.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
+  if (remade || told.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION) {
     leaders.clear()
     return
   }

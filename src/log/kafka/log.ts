@@ -12,6 +12,7 @@ import { Memberships } from './membership.ts'
 import { Producer } from './producer.ts'
 import { KafkaReader } from './reader.ts'
 import { type FoundTopic, Topics } from './topics.ts'
+import { errorCodes } from './wire/errors.ts'
 
 export interface KafkaLogOptions extends ClientOptions {
   readonly logger: Logger
@@ -24,7 +25,6 @@ export interface KafkaTuning extends TopicTuning {
 }
 
 const OUT_OF_RANGE_AFTER_MS = 30_000
-const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 interface KnownTopic {
   readonly topic: Topic
@@ -143,10 +143,11 @@ export class KafkaLog implements Log {
     await Promise.all([this.#cluster.close(), this.#admin.close()])
   }
 
-  async #found(name: string): Promise<FoundTopic | undefined> {
+  async #found(name: string): Promise<FoundTopic | 'forbidden' | undefined> {
     const { topics } = await this.#cluster.metadata([name])
     const found = topics.find(topic => topic.name === name)
-    if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION) return undefined
+    if (found === undefined || found.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION) return undefined
+    if (found.errorCode === errorCodes.TOPIC_AUTHORIZATION_FAILED) return 'forbidden'
     return { id: found.id, partitions: found.partitions.length }
   }
 

@@ -51,9 +51,9 @@ export class Producer {
   }
 
   /** See `LogWriter`. @throws closed */
-  async append(topic: Topic, records: readonly NewRecord[], deadlineMs: number): Promise<readonly AppendOutcome[]> {
-    if (this.#closed !== undefined) throw this.#closed
-    if (records.length === 0) return []
+  append(topic: Topic, records: readonly NewRecord[], deadlineMs: number): Promise<readonly AppendOutcome[]> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed)
+    if (records.length === 0) return Promise.resolve([])
     return new Promise(resolve => this.#begin(topic, records, deadlineMs, resolve))
   }
 

@@ -123,7 +123,8 @@ export class KafkaReader implements LogReader, Fetched {
   }
 
   #learn(answer: FetchedPartition, position: Offset, first: boolean, atMs: number): void {
-    this.#endOffset = answer.lastStableOffset
+    // A new leader learns a moment later how far its predecessor had got; what was read is stable.
+    this.#endOffset = Math.max(answer.lastStableOffset, position)
     this.#askedAtMs = atMs
     const added = this.#add(answer, position, atMs)
     if (added === 'damaged') return

@@ -6,6 +6,8 @@ import type { BackendModule } from '../src/model/view-backend.ts'
 /** A kind's code, and the libraries it needs, are loaded when a config first names it. */
 const loaders = {
   memory: async () => (await import('./memory/index.ts')).default,
+  postgres: async () => (await import('./postgres/index.ts')).default,
+  redis: async () => (await import('./redis/index.ts')).default,
   sqlite: async () => (await import('./sqlite/index.ts')).default,
 } satisfies Record<string, () => Promise<BackendModule<unknown>>>
 

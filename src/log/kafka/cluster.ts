@@ -97,15 +97,15 @@ export class Cluster implements Brokers {
     }
   }
 
-  request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer> {
+  async request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer> {
     const writes = request.apiKey === PRODUCE || request.apiKey === INIT_PRODUCER_ID
     return this.link(nodeId, writes ? 'writing' : 'asking').request(request, timeoutMs)
   }
 
-  /** A connection for one purpose, as a broker answers the requests of a connection in order: a long poll would hold up what stands behind it. */
+  /** A way for one purpose, as a broker answers the requests of a connection in order: a long poll would hold up what stands behind it. @throws RequestFailed */
   link(nodeId: number, purpose: string): Link {
     const address = this.#nodes.get(nodeId)
-    if (address === undefined) return new Link(`broker ${nodeId}`, () => unknownBroker(nodeId))
+    if (address === undefined) throw new RequestFailed(`broker ${nodeId} is not known`, false)
     return this.#linkTo(address, purpose)
   }
 
@@ -209,10 +209,6 @@ export class Cluster implements Brokers {
 function addressOf(broker: string): Address {
   const colon = broker.lastIndexOf(':')
   return { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) }
-}
-
-function unknownBroker(nodeId: number): never {
-  throw new Error(`broker ${nodeId} is not known`)
 }
 
 const unavailable = (error: unknown): LogfoldError =>

@@ -211,12 +211,13 @@ const produce: Golden = {
     topics: [
       {
         name: 'jobs',
+        id: 'AAAAAAAAAAAAAAAAAAAAAQ',
         partitions: [
           { partition: 0, records: wire('deadbeef') },
           { partition: 2, records: wire('ff') },
         ],
       },
-      { name: 'é', partitions: [{ partition: 1, records: new Uint8Array(0) }] },
+      { name: 'é', id: 'AAAAAAAAAAAAAAAAAAAAAg', partitions: [{ partition: 1, records: new Uint8Array(0) }] },
     ],
   }),
   key: [0, 8],

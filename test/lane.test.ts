@@ -69,10 +69,23 @@ describe('lanes that meet', () => {
   })
 
   it('that meet know of the later moment at which one of them was at the end', () => {
-    const lane = new Lane(reader, ['a'], { ...checkpoint(50), atEndMs: 1_000 })
-    const other = new Lane(reader, ['b'], { ...checkpoint(50), atEndMs: 2_000 })
-    lane.join(other)
+    const atEnd = (shard: string, askedAtMs: number): Lane => {
+      const lane = new Lane(reader, [shard], checkpoint(40))
+      lane.arrive(lane.aim(50, stretch(40, 50, 50, -1, { askedAtMs })))
+      return lane
+    }
+    const lane = atEnd('a', 1_000)
+    lane.join(atEnd('b', 2_000))
     lane.admit()
     expect(lane.checkpoint.atEndMs).toBe(2_000)
+  })
+
+  it('that meet know of the earlier moment, where one of them counts from its start at 0', () => {
+    const behind = new Lane(reader, ['a'], { ...checkpoint(50), atEndMs: 1_000 })
+    const fresh = new Lane(reader, ['b'], checkpoint(0))
+    fresh.arrive(fresh.aim(50, stretch(0, 50, 100, -1, { askedAtMs: 2_000 })))
+    fresh.join(behind)
+    fresh.admit()
+    expect(fresh.checkpoint.atEndMs).toBe(1_000)
   })
 })

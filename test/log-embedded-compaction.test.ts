@@ -116,7 +116,7 @@ class Model {
 
   /** Folds at most so many records more. */
   async #follow(steps: number): Promise<void> {
-    this.#mayLackDeletes ||= await this.#log.deletesMayBeMissing(this.#topic, 0, { position: this.#position, tombstonesRemovedTo: -1 })
+    this.#mayLackDeletes ||= (await this.#log.missingDeletes(this.#topic, 0, { position: this.#position, tombstonesRemovedTo: -1 })) === 'possible'
     const records = (await readAll(this.#log, this.#topic, 0, this.#position)).slice(0, steps)
     foldInto(this.#followed, records)
     this.#position = (records.at(-1)?.offset ?? this.#position - 1) + 1
@@ -182,7 +182,7 @@ describe('compaction of the embedded log', () => {
     await appended(log, topic, [set('a', '1'), del('a'), set('b', '2')])
     const offsets = async (): Promise<readonly number[]> => (await readAll(log, topic)).map(({ offset }) => offset)
     const missing = (tombstonesRemovedTo = -1): Promise<readonly boolean[]> =>
-      Promise.all([0, 1, 2, 3].map(position => log.deletesMayBeMissing(topic, 0, { position, tombstonesRemovedTo })))
+      Promise.all([0, 1, 2, 3].map(async position => (await log.missingDeletes(topic, 0, { position, tombstonesRemovedTo })) === 'possible'))
     clock.ms += 10 * RETENTION_MS
     await log.compactNow([topic])
     expect(await offsets()).toEqual([1, 2])

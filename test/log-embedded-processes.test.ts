@@ -43,7 +43,7 @@ class LogChild implements AsyncDisposable {
 
 const topicSpec = { name: 't', partitions: 1, replication: -1, create: true }
 
-describe('several processes on one embedded log', () => {
+describe('several processes on one embedded log', { timeout: 60_000 }, () => {
   it('one folds; when it is killed another takes over at once', async () => {
     await using folder = await LogFolder.make()
     await using first = new LogChild(folder)

@@ -38,7 +38,7 @@ export interface ApiOptions {
   readonly http: HttpOptions
   readonly logger: Logger
   readonly metrics: Metrics
-  /** How long requests under way may take once the server closes. Default 10 s. */
+  /** How long requests under way may take once the server closes. Default 12 s. */
   readonly drainMs?: number
 }
 
@@ -49,7 +49,8 @@ export interface ApiServer {
   close(): Promise<void>
 }
 
-const DRAIN_MS = 10_000
+/** Longer than a write is tried, so that one that was begun just before is still told what became of it. */
+const DRAIN_MS = 12_000
 
 /** The public listener: the REST API, and the static app. */
 export function createApi(options: ApiOptions): ApiServer {

@@ -44,12 +44,17 @@ export interface Log {
   /**
    * Whether deletes may be missing for who folded up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then the keys
    * they deleted would stay for ever, and only a fold from 0 is right. A log that knows what it removed answers exactly (`tombstonesRemovedTo`), another
-   * by time (`atEndMs` and the topic's retention of deletes). False at position 0.
+   * by time (`atEndMs` and the topic's retention of deletes). None are at position 0.
+   * - none: no delete is missing.
+   * - none-at-end: nor is there anything beyond the position, as of a moment after the call.
+   * - possible: there may be some missing.
    * @throws log-unavailable
    */
-  deletesMayBeMissing(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs' | 'tombstonesRemovedTo'>): Promise<boolean>
+  missingDeletes(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs' | 'tombstonesRemovedTo'>): Promise<MissingDeletes>
   close(): Promise<void>
 }
+
+export type MissingDeletes = 'none' | 'none-at-end' | 'possible'
 
 export interface TopicSpec {
   readonly name: string

@@ -18,6 +18,8 @@ export class Lane {
   #target: Offset
   #holes: Holes
   #atEndMs: number
+  /** Whether `#atEndMs` is known to be of the end, and not of a start from 0. */
+  #wasAtEnd = false
   #tombstonesRemovedTo: Offset
   #leaderEpoch: number
   /** As the shards have it in their checkpoints. */
@@ -71,8 +73,10 @@ export class Lane {
       this.shards.add(shard)
       this.#holes = meet(this.#holes, from.#holes)
       this.#tombstonesRemovedTo = Math.min(this.#tombstonesRemovedTo, from.#tombstonesRemovedTo)
-      // Both stand here: what lies ahead was written after either was at the end.
-      this.#atEndMs = Math.max(this.#atEndMs, from.#atEndMs)
+      // Both stand here: what lies ahead was written after either was at the end. A start from 0 says nothing of the other's keys.
+      const both = this.#wasAtEnd && from.#wasAtEnd
+      this.#atEndMs = both ? Math.max(this.#atEndMs, from.#atEndMs) : Math.min(this.#atEndMs, from.#atEndMs)
+      this.#wasAtEnd = both
     }
     this.#joining.clear()
   }
@@ -103,7 +107,10 @@ export class Lane {
     this.#tombstonesRemovedTo = tombstonesRemovedTo
     this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
     // Who starts from 0 lacks no delete either: a tombstone that is there now stays for its time.
-    if (next === endOffset || from === 0) this.#atEndMs = stretch.askedAtMs
+    if (next === endOffset || from === 0) {
+      this.#atEndMs = stretch.askedAtMs
+      this.#wasAtEnd = next === endOffset
+    }
     return { ...this.checkpoint, position: next, vouched: vouchedAt(holes, next) }
   }
 

@@ -109,8 +109,10 @@ export class PartitionFold {
     if (checkpoint === undefined) return { kind: 'lost' }
     if (checkpoint.position === 0) return { kind: 'at', checkpoint }
     try {
-      const expired = await log.deletesMayBeMissing(topic, this.#partition, checkpoint)
-      return expired ? { kind: 'expired' } : { kind: 'at', checkpoint }
+      const askedMs = Date.now()
+      const missing = await log.missingDeletes(topic, this.#partition, checkpoint)
+      if (missing === 'possible') return { kind: 'expired' }
+      return { kind: 'at', checkpoint: missing === 'none' ? checkpoint : { ...checkpoint, atEndMs: askedMs } }
     } catch (cause) {
       if (isLogfoldError(cause, 'log-unavailable')) return { kind: 'unavailable', cause }
       throw cause

@@ -23,8 +23,8 @@ export interface ShardStatus {
 
 interface PartitionState {
   readonly positions: Map<string, Offset>
-  /** The end offset seen when the partition was assigned. */
-  readonly startEnd: Offset
+  /** The end offset seen when the partition was assigned; undefined until the log has told it. */
+  startEnd: Offset | undefined
   endOffset: Offset | undefined
   movedAtMs: number
 }
@@ -45,8 +45,14 @@ export class Report {
     this.#labels = { view: generation.view, generation: String(generation.number) }
   }
 
-  assigned(partition: number, startEnd: Offset): void {
-    this.#partitions.set(partition, { positions: new Map(), startEnd, endOffset: undefined, movedAtMs: Date.now() })
+  assigned(partition: number): void {
+    this.#partitions.set(partition, { positions: new Map(), startEnd: undefined, endOffset: undefined, movedAtMs: Date.now() })
+  }
+
+  /** The log has told where the partition ends. */
+  ends(partition: number, end: Offset): void {
+    const state = this.#partitions.get(partition)
+    if (state !== undefined) state.startEnd ??= end
   }
 
   /** The partition moved away: its series go. */
@@ -117,6 +123,7 @@ export class Report {
     for (const [partition, state] of this.#partitions) {
       const position = this.#lowest(state)
       if (position === undefined) return `partition ${partition}: not every shard has been found yet`
+      if (state.startEnd === undefined) return `partition ${partition}: the log has not told yet where it ends`
       if (position < state.startEnd)
         return `partition ${partition} has folded ${position} of the ${state.startEnd} records that were there at the start`
       const behind = state.endOffset !== undefined && position < state.endOffset

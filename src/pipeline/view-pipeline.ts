@@ -3,7 +3,6 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { Offset } from '../model/record.ts'
 import type { Generation, ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
@@ -53,6 +52,7 @@ export class ViewPipeline {
   #watching: Promise<void> | undefined
   /** Assignments and revocations, one after another. */
   #changes: Promise<void> = Promise.resolve()
+  #learning: Promise<void> = Promise.resolve()
 
   constructor(options: PipelineOptions) {
     const { backend, generation, metrics, logger } = options
@@ -90,6 +90,7 @@ export class ViewPipeline {
     await this.#watching
     await this.#membership?.leave()
     await this.#changes
+    await this.#learning
     await this.#revoked([...this.#folds.keys()])
     await this.#filling.stop()
   }
@@ -109,14 +110,15 @@ export class ViewPipeline {
   }
 
   async #assigned(partitions: readonly number[]): Promise<void> {
-    const ends = await this.#endOffsets()
     if (this.#stopping.signal.aborted) return
     if (partitions.includes(0)) this.#filling.start()
     for (const partition of partitions) {
-      this.#report.assigned(partition, ends[partition] ?? 0)
+      this.#report.assigned(partition)
       this.#folds.set(partition, new PartitionFold(this.#context, partition))
     }
     this.#options.logger.info('Folding', { partitions: partitions.length })
+    // Beside the folds: one partition that nobody leads must not keep the others from being folded.
+    this.#learning = this.#learning.then(() => this.#learnEnds(partitions))
   }
 
   async #revoked(partitions: readonly number[]): Promise<void> {
@@ -130,19 +132,20 @@ export class ViewPipeline {
     )
   }
 
-  /** The log is asked until it answers: a partition can't be folded before. */
-  async #endOffsets(): Promise<readonly Offset[]> {
+  /** Readiness goes by where the partitions ended when they were assigned. What else is wrong with the topic, the folds tell. */
+  async #learnEnds(partitions: readonly number[]): Promise<void> {
     const backoff = new Backoff()
     while (!this.#stopping.signal.aborted) {
       try {
-        return await this.#options.log.endOffsets(this.#options.topic)
+        const ends = await this.#options.log.endOffsets(this.#options.topic)
+        for (const partition of partitions) this.#report.ends(partition, ends[partition] ?? 0)
+        return
       } catch (error) {
-        if (isLogfoldError(error, 'closed')) break
-        this.#options.logger.warn('The log does not tell its end offsets; trying again', { cause: messageOf(error) })
+        if (isLogfoldError(error, 'closed')) return
+        if (backoff.tries === 0) this.#options.logger.warn('The log does not tell its end offsets; trying on', { cause: messageOf(error) })
         await backoff.wait(this.#stopping.signal)
       }
     }
-    return []
   }
 
   async #watch(): Promise<void> {

@@ -97,7 +97,7 @@ describe('a position beyond the end', () => {
     const log = kafkaLog({ brokers: kafka.bootstrap.split(','), tuning: { outOfRangeAfterMs } })
     const startMs = performance.now()
     const topic = await openTopic(log, name)
-    const [beyond, soonRight] = [log.reader(topic, 0, 1_000).next(0), log.reader(topic, 0, 12).next(0)]
+    const [beyond, soonRight] = [log.reader(topic, 0, 1_000).next(0), log.reader(topic, 0, 12).next(20_000)]
     beyond.catch(() => undefined)
     await write(name, 5, 'later')
     expect(plain(toldBy(await soonRight))).toEqual([12, 13, 14].map(offset => [offset, 'later']))

@@ -25,7 +25,7 @@ export function makeWorld(brokers: string, options: { readonly sasl?: SASLOption
   const logger = new TestLogger()
   const client = makeClient({ brokers: brokers.split(','), ssl: false, sasl: undefined, clientId: 'grp-test', ...options }, logger)
   const admin = new SharedAdmin(client)
-  const topics = new Topics({ client, admin, metadata: name => found(admin, name), logger })
+  const topics = new Topics({ client, admin, metadata: name => found(admin, name), logger, deleteRetentionMinMs: 0 })
   const memberships = new Memberships({ client, admin, logger })
   onTestFinished(async () => {
     await memberships.close()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { sharedKafka } from '../services/kafka.ts'
 import { kafkaLog } from '../support/kafka-log.ts'
-import { expectSameByAll, kafkajsOf, makeTopic, openTopic, readOn } from '../support/kafka-reading.ts'
+import { expectSameByAll, kafkajsOf, makeTopic, openTopic, readOn, toldBy } from '../support/kafka-reading.ts'
 
 const LARGE = 5 * 1024 * 1024
 /** A stretch ends behind the record that reaches 1 MiB. */
@@ -39,5 +39,25 @@ describe('records larger than a fetch', () => {
       }
     }
     await expectSameByAll({ bootstrap, log, topic, partition: 2 }, [0, 3])
+  })
+
+  it('are not passed over for ever where another partition always has something for the answer', async () => {
+    const bootstrap = sharedKafka()
+    const name = await makeTopic(bootstrap, { partitions: 2, config: { 'max.message.bytes': 8 * 1024 * 1024 } })
+    const producer = kafkajsOf(bootstrap).producer()
+    await producer.connect()
+    await producer.send({ topic: name, messages: [{ partition: 1, key: 'large', value: 'x'.repeat(LARGE) }] })
+    const many = Array.from({ length: 60 }, (_, nth) => ({ partition: 0, key: `small-${nth}`, value: 'y'.repeat(600_000) }))
+    for (const message of many) await producer.send({ topic: name, messages: [message] })
+    await producer.disconnect()
+    const log = kafkaLog()
+    const topic = await openTopic(log, name, 2)
+    const [busy, starved] = [log.reader(topic, 0, 0), log.reader(topic, 1, 0)]
+    let position = 0
+    const large = starved.next(60_000).then(stretch => ({ stretch, at: position }))
+    while (position < many.length) position = (await busy.next(0)).next
+    const { stretch, at } = await large
+    expect(toldBy(stretch).map(({ key, value }) => [key, value?.length])).toEqual([['large', LARGE]])
+    expect(at).toBeLessThan(many.length / 2)
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import kafkajs, { type Admin } from 'kafkajs'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SharedAdmin } from '../../src/log/kafka/client.ts'
 import { RECORD_OVERHEAD_BYTES } from '../../src/log/kafka/overhead.ts'
 import { Topics } from '../../src/log/kafka/topics.ts'
@@ -107,16 +107,20 @@ describe('topics in Kafka', () => {
     expect(await world.topics.ensureTopic(spec({ name }))).toMatchObject({ name, partitions: 2 })
   })
 
-  it('tell their retention of deletes, a minute old at most', async () => {
+  it('tell their retention of deletes, and are refused where it is too short to rely on', async () => {
     const world = makeWorld(sharedKafka())
     const name = newName()
     await make(world, name, { 'cleanup.policy': 'compact', 'delete.retention.ms': '5000' })
     expect(await world.topics.ensureTopic(spec({ name }))).toMatchObject({ deleteRetentionMs: 5_000 })
     await alter(world, name, { 'cleanup.policy': 'compact', 'delete.retention.ms': '7000' })
-    expect(await world.topics.deleteRetentionMs(name)).toBe(5_000)
-    const nowMs = performance.now()
-    using _ = vi.spyOn(performance, 'now').mockReturnValue(nowMs + 60_001)
     expect(await world.topics.deleteRetentionMs(name)).toBe(7_000)
+    const strict = new Topics({ ...world, deleteRetentionMinMs: 7_001, admin: world.admin, metadata: async () => ({ id: 'x', partitions: 2 }) })
+    const { code, message, remedy } = await errorOf(strict.ensureTopic(spec({ name })))
+    expect([code, message]).toEqual([
+      'topic-mismatch',
+      `The topic ${name} keeps deletes for 7000 ms (delete.retention.ms), less than the 7001 ms that are needed to be sure that none was missed`,
+    ])
+    expect(remedy).toMatch(new RegExp(`kafka-configs.sh --bootstrap-server ${sharedKafka()} .* --add-config delete.retention.ms=86400000$`))
   })
 
   it('where a broker that lacks writes may lead are warned of, once', async () => {
@@ -142,7 +146,7 @@ describe('topics in Kafka', () => {
       },
     })
     const admin: Pick<SharedAdmin, 'use'> = { use: work => world.admin.use(each => work(twice(each))) }
-    await new Topics({ ...world, admin, metadata: async () => ({ id: 'x', partitions: 2 }) }).ensureTopic(spec({ name }))
+    await new Topics({ ...world, deleteRetentionMinMs: 0, admin, metadata: async () => ({ id: 'x', partitions: 2 }) }).ensureTopic(spec({ name }))
     expect(world.logger.said.filter(line => line.startsWith('warn'))).toEqual([
       'warn: A write is acknowledged when one copy has it, and lost with that broker; set min.insync.replicas=2 on the topic',
     ])

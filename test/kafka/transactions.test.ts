@@ -2,7 +2,7 @@ import type { Producer, Transaction } from 'kafkajs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { Topic } from '../../src/model/log.ts'
-import { sharedKafka } from '../services/kafka.ts'
+import { kcat, sharedKafka } from '../services/kafka.ts'
 import { kafkaLog } from '../support/kafka-log.ts'
 import { briefs, expectSameByAll, kafkajsOf, makeTopic, openTopic, readOurs, toldBy } from '../support/kafka-reading.ts'
 
@@ -64,7 +64,13 @@ class Scene {
     this.#committed.push(...written)
   }
 
-  /** Once the last marker is written: a coordinator answers before. */
+  /** Once the marker is written: the coordinator answers before. Counts what is open, too. */
+  async marked(): Promise<void> {
+    this.end++
+    const where = ['-b', sharedKafka(), '-t', `${this.topic.name}:0:-1`, '-X', 'isolation.level=read_uncommitted']
+    await expect.poll(() => kcat(['-Q', ...where]), { interval: 10 }).toContain(`offset ${this.end}\n`)
+  }
+
   async ended(lastStableOffset = this.end): Promise<void> {
     await expect.poll(() => this.log.endOffsets(this.topic), { interval: 20 }).toEqual([lastStableOffset])
   }
@@ -94,16 +100,16 @@ class Writer {
   async commit(): Promise<void> {
     await this.#transaction?.commit()
     this.#scene.commit(this.#written)
-    this.#done()
+    await this.#done()
   }
 
   async abort(): Promise<void> {
     await this.#transaction?.abort()
-    this.#done()
+    await this.#done()
   }
 
-  #done(): void {
-    this.#scene.end++
+  async #done(): Promise<void> {
+    await this.#scene.marked()
     this.#transaction = undefined
     this.#written = []
   }
@@ -157,7 +163,7 @@ describe('transactions', () => {
       await writer[end]()
     }
     await scene.ended()
-    // @platformatic/kafka 2.12.1 knows one aborted transaction a producer and answer, and shows the others' records.
+    // @platformatic/kafka 2.12.1 keeps one aborted transaction a producer and answer, the last, and hands out what the others wrote.
     await expectSameByAll({ bootstrap: sharedKafka(), log: scene.log, topic: scene.topic, without: 'platformatic' }, [0])
     await expectRightFrom(scene, upTo(scene.end))
   })
@@ -175,7 +181,7 @@ describe('transactions', () => {
     await a.write(1)
     await a.commit()
     await scene.ended()
-    await expectSameByAll({ bootstrap: sharedKafka(), log: scene.log, topic: scene.topic, without: 'platformatic' }, [0])
+    await expectSameByAll({ bootstrap: sharedKafka(), log: scene.log, topic: scene.topic }, [0])
     await expectRightFrom(scene, upTo(scene.end))
   })
 

@@ -69,7 +69,7 @@ export class TestLog implements Log, LogWriter {
   topic = (): never => unused()
   reader = (): never => unused()
   join = (): never => unused()
-  deletesMayBeMissing = (): never => unused()
+  missingDeletes = (): never => unused()
   close = async (): Promise<void> => {}
 }
 

@@ -14,12 +14,14 @@ export const chunks: Framing = bytes => bytes.length
 export const kafkaFrames: Framing = bytes => (bytes.length < 4 ? undefined : 4 + bytes.readInt32BE(0))
 
 export const PRODUCE = 0
+export const API_VERSIONS = 18
 
 /** A message that came to the proxy, and wasn't sent on yet. */
 export interface Message {
   readonly bytes: Buffer
-  /** With Kafka's frames: the API key of the request, or of the request that this answers; else -1. */
+  /** With Kafka's frames: the API key of the request, or of the request that this answers, and its version; else -1. */
   readonly apiKey: number
+  readonly apiVersion: number
   readonly forward: () => void
   /** Sends on half of it, and ends the connection. */
   readonly tear: () => void
@@ -30,7 +32,7 @@ export interface Message {
 /** A request that the client has given up, and the server hasn't got yet. */
 export interface Zombie {
   /** Lets it arrive. @returns the server's answer */
-  deliver(): Promise<Buffer>
+  deliver(): Promise<Pick<Message, 'bytes' | 'apiVersion'>>
 }
 
 export type Fits = (message: Message) => boolean
@@ -42,6 +44,9 @@ export const kind =
     message.apiKey === apiKey
 
 export const any: Fits = () => true
+
+type Asked = Pick<Message, 'apiKey' | 'apiVersion'>
+const NOTHING: Asked = { apiKey: -1, apiVersion: -1 }
 
 const correlationIdOf = (request: Buffer): number => request.readInt32BE(8)
 
@@ -114,9 +119,9 @@ export class CuttingProxy implements AsyncDisposable {
   /** Takes the next request of Kafka's that fits off its way, and resets the client's connection; the server's stays. */
   async hold(fits: Fits): Promise<Zombie> {
     const held = Promise.withResolvers<Zombie>()
-    await this.#rule('request', fits, ({ bytes }, connection) => {
+    await this.#rule('request', fits, ({ bytes, apiVersion }, connection) => {
       connection.leave()
-      held.resolve({ deliver: () => connection.deliver(bytes) })
+      held.resolve({ deliver: async () => ({ bytes: await connection.deliver(bytes), apiVersion }) })
     })
     return held.promise
   }
@@ -171,8 +176,8 @@ class Proxied {
   readonly #client: Socket
   readonly #server: Socket
   readonly #options: ProxiedOptions
-  /** API keys of Kafka's requests, by correlation id. */
-  readonly #asked = new Map<number, number>()
+  /** What Kafka's requests ask for, by correlation id. */
+  readonly #asked = new Map<number, Asked>()
   #delivered: number | undefined
   #answer = Promise.withResolvers<Buffer>()
 
@@ -249,7 +254,7 @@ class Proxied {
   #message(direction: Direction, bytes: Buffer, send: (bytes: Buffer) => void, to: Socket): Message {
     return {
       bytes,
-      apiKey: this.#options.framing === kafkaFrames ? this.#apiKey(direction, bytes) : -1,
+      ...(this.#options.framing === kafkaFrames ? this.#kindOf(direction, bytes) : NOTHING),
       forward: () => send(bytes),
       // A reset would throw away what wasn't read yet.
       tear: () => {
@@ -261,15 +266,15 @@ class Proxied {
     }
   }
 
-  #apiKey(direction: Direction, bytes: Buffer): number {
+  #kindOf(direction: Direction, bytes: Buffer): Asked {
     if (direction === 'request') {
-      const apiKey = bytes.readInt16BE(4)
-      this.#asked.set(correlationIdOf(bytes), apiKey)
-      return apiKey
+      const asked = { apiKey: bytes.readInt16BE(4), apiVersion: bytes.readInt16BE(6) }
+      this.#asked.set(correlationIdOf(bytes), asked)
+      return asked
     }
     const correlationId = bytes.readInt32BE(4)
-    const apiKey = this.#asked.get(correlationId) ?? -1
+    const asked = this.#asked.get(correlationId) ?? NOTHING
     this.#asked.delete(correlationId)
-    return apiKey
+    return asked
   }
 }

@@ -4,6 +4,7 @@ import { expect, onTestFinished } from 'vitest'
 import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { LogReader, Topic } from '../../src/model/log.ts'
 import type { Offset, Stretch } from '../../src/model/record.ts'
+import { kcat } from '../services/kafka.ts'
 import { readByOthers, type Told } from './kafka-clients.ts'
 
 export const { Kafka, logLevel, CompressionTypes, ConfigResourceTypes } = kafkajs
@@ -41,8 +42,18 @@ export async function makeTopic(bootstrap: string, options: MadeTopic = {}): Pro
     assignment === undefined
       ? { numPartitions: partitions, replicationFactor: replication }
       : { replicaAssignment: assignment.map((replicas, partition) => ({ partition, replicas: [...replicas] })) }
-  await administer(bootstrap, admin => admin.createTopics({ topics: [{ topic: name, ...where, configEntries }], waitForLeaders: true }))
+  // kafkajs's own waiting for leaders takes a topic that isn't known everywhere yet for one that doesn't exist.
+  await administer(bootstrap, admin => admin.createTopics({ topics: [{ topic: name, ...where, configEntries }], waitForLeaders: false }))
+  const isKnown = async (broker: string) =>
+    (await leadersBy(broker, name)).filter(leader => leader >= 0).length === (assignment?.length ?? partitions)
+  for (const broker of bootstrap.split(',')) await expect.poll(() => isKnown(broker), { interval: 50 }).toBe(true)
   return name
+}
+
+/** By partition, as one broker knows it; empty where it doesn't know the topic. */
+async function leadersBy(broker: string, topic: string): Promise<readonly number[]> {
+  const { topics } = JSON.parse(await kcat(['-L', '-J', '-b', broker, '-t', topic])) as { topics: { partitions: { leader: number }[] }[] }
+  return (topics[0]?.partitions ?? []).map(({ leader }) => leader)
 }
 
 /** Opens a topic that is there; the log is closed with the test. */

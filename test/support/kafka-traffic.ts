@@ -79,11 +79,13 @@ export class Traffic {
     // The first may have been under way already.
     const goal = () => this.#acknowledged.map((offsets, partition) => [...offsets.keys()].filter(offset => offset > (before[partition] ?? -1))[3])
     const reached = () => {
-      this.#assertGood()
       const goals = goal()
-      return this.#readings.every(({ partition, position }) => position > (goals[partition] ?? Number.POSITIVE_INFINITY))
+      return (
+        this.#failed() !== undefined || this.#readings.every(({ partition, position }) => position > (goals[partition] ?? Number.POSITIVE_INFINITY))
+      )
     }
     await expect.poll(reached, { interval: 20, timeout: 60_000 }).toBe(true)
+    this.#assertGood()
     return Math.round(performance.now() - startMs)
   }
 
@@ -107,8 +109,12 @@ export class Traffic {
     return this.#acknowledged.reduce((sum, { size }) => sum + size, 0)
   }
 
+  #failed(): Reading | undefined {
+    return this.#readings.find(({ failure }) => failure !== undefined)
+  }
+
   #assertGood(): void {
-    const failed = this.#readings.find(({ failure }) => failure !== undefined)
+    const failed = this.#failed()
     if (failed !== undefined) throw failed.failure
   }
 

@@ -1,5 +1,5 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, Topic, TopicSpec } from '../../src/model/log.ts'
+import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, MissingDeletes, Topic, TopicSpec } from '../../src/model/log.ts'
 import type { NewRecord, Offset, RecordCursor, Stretch } from '../../src/model/record.ts'
 import type { Checkpoint } from '../../src/model/view-backend.ts'
 
@@ -133,10 +133,10 @@ export class ScriptedLog implements Log {
     return this.groups.has(group) ? 1 : 0
   }
 
-  async deletesMayBeMissing(topic: Topic, _partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<boolean> {
+  async missingDeletes(topic: Topic, _partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<MissingDeletes> {
     this.#assertThere()
     const { tombstonesRemovedTo } = this.#find(topic)
-    return since.position > 0 && tombstonesRemovedTo >= since.position && tombstonesRemovedTo > since.tombstonesRemovedTo
+    return since.position > 0 && tombstonesRemovedTo >= since.position && tombstonesRemovedTo > since.tombstonesRemovedTo ? 'possible' : 'none'
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,11 @@
 import { connect } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { LogWriter } from '../../src/model/log.ts'
 import type { KafkaCluster } from '../services/kafka.ts'
 import { type Kind, Ledger } from './append-ledger.ts'
-import { CuttingProxy, kafkaFrames } from './cutting-proxy.ts'
+import { CuttingProxy, type Fits, kafkaFrames, kind, type Message, PRODUCE } from './cutting-proxy.ts'
 import { kafkaLog } from './kafka-log.ts'
 import { type MadeTopic, makeTopic } from './kafka-reading.ts'
 
@@ -15,10 +16,11 @@ export interface WritingWorld {
   /** One a broker, in their order. */
   readonly proxies: readonly CuttingProxy[]
   readonly topic: string
+  readonly log: KafkaLog
   readonly writer: LogWriter
   readonly ledger: Ledger
   /** Another process's, as far as brokers can tell. */
-  another(): Promise<LogWriter>
+  open(): Promise<{ readonly log: KafkaLog; readonly writer: LogWriter }>
 }
 
 /** A topic of the test's own, written through proxies. */
@@ -31,15 +33,15 @@ export async function worldOf(
   const proxies = await Promise.all(kafka.brokers.map(({ port }) => CuttingProxy.start(port, kafkaFrames)))
   const way = new Map(kafka.brokers.map(({ port }, nth) => [port, proxies[nth]?.port ?? 0]))
   const socketFactory: ISocketFactory = ({ port, onConnect }) => connect(way.get(port) ?? 0, '127.0.0.1', onConnect)
-  const another = async (): Promise<LogWriter> => {
+  const open: WritingWorld['open'] = async () => {
     const log = kafkaLog({ brokers: kafka.brokers.map(({ address }) => address), clientId, socketFactory })
     onTestFinished(() => log.close())
-    return log.writer(await log.topic({ name: topic, partitions, replication: -1, create: false }))
+    return { log, writer: log.writer(await log.topic({ name: topic, partitions, replication: -1, create: false })) }
   }
   onTestFinished(async () => {
     for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
   })
-  return { proxies, topic, writer: await another(), ledger: new Ledger(kafka.bootstrap, topic, partitions), another }
+  return { proxies, topic, ...(await open()), ledger: new Ledger(kafka.bootstrap, topic, partitions), open }
 }
 
 /** Appends from some loops at once, each one call after another, to changing partitions. */
@@ -71,4 +73,21 @@ export class Steady {
     this.#going = false
     await Promise.all(this.#loops)
   }
+}
+
+/** Writes until everything is taken again. */
+export async function untilAppended({ ledger, writer }: WritingWorld, partitions: readonly number[]): Promise<void> {
+  await expect.poll(() => ledger.append(writer, partitions), { interval: 50 }).toEqual(partitions.map(() => 'appended'))
+}
+
+/** Requests that append, and their answers. */
+export const produce: Fits = kind(PRODUCE)
+export const pass = (message: Message): void => message.forward()
+
+/** The first partition's error code in an answer to Produce. */
+export function errorOf({ bytes, apiVersion }: Pick<Message, 'bytes' | 'apiVersion'>): number {
+  // Length 4, correlation id 4; then tags 1, number of topics 1, id 16, number of partitions 1, partition 4.
+  if (apiVersion >= 13) return bytes.readInt16BE(8 + 23)
+  // Number of topics 4, a name, number of partitions 4, partition 4.
+  return bytes.readInt16BE(8 + 4 + 2 + bytes.readInt16BE(12) + 8)
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
-import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, Topic, TopicSpec } from '../../model/log.ts'
+import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, MissingDeletes, Topic, TopicSpec } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import type { NewRecord, Offset } from '../../model/record.ts'
 import type { Checkpoint } from '../../model/view-backend.ts'
@@ -152,10 +152,10 @@ export class EmbeddedLog implements Log {
   }
 
   /** Exact: what was removed before the fold began was removed with all that it deleted. */
-  async deletesMayBeMissing(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<boolean> {
+  async missingDeletes(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'tombstonesRemovedTo'>): Promise<MissingDeletes> {
     const number = this.#number(topic, partition)
     const removedTo = await this.#ask(() => this.#reading.call('tombstonesRemovedTo', [number]))
-    return since.position > 0 && removedTo >= since.position && removedTo > since.tombstonesRemovedTo
+    return since.position > 0 && removedTo >= since.position && removedTo > since.tombstonesRemovedTo ? 'possible' : 'none'
   }
 
   /** Compacts every partition of these topics, or of all that were asked for, now and whether it is worth it or not. For tests and tools; the background does without. */

@@ -3,7 +3,7 @@ import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import { type Brokers, type Leader, RequestFailed } from './brokers.ts'
-import { type ConnectionOptions, openConnection } from './kafkajs.ts'
+import { type Connection, type ConnectionOptions, openConnection } from './kafkajs.ts'
 import { KnownTopics, type TopicTuning } from './known-topics.ts'
 import { Link } from './link.ts'
 import { type Metadata, metadataRequest } from './wire/metadata.ts'
@@ -33,7 +33,8 @@ interface Address {
 export class Cluster implements Brokers {
   readonly #options: ClusterOptions
   readonly #seeds: readonly Address[]
-  readonly #nodes = new Map<number, Address>()
+  #nodes: ReadonlyMap<number, Address> = new Map()
+  #turn = 0
   readonly #links = new Map<string, Link>()
   readonly #topics: KnownTopics
   readonly #listeners = new Set<(away: LogfoldError | undefined) => void>()
@@ -110,10 +111,9 @@ export class Cluster implements Brokers {
   }
 
   async requestAny<Answer>(request: Request<Answer>, timeoutMs: number): Promise<Answer> {
-    const links = this.#candidates()
     const failures: string[] = []
     let sent = false
-    for (const link of links) {
+    for (const link of this.#candidates()) {
       try {
         const answer = await link.request(request, timeoutMs)
         this.#setAway(undefined)
@@ -137,6 +137,7 @@ export class Cluster implements Brokers {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    this.#away = new LogfoldError('closed', 'The log was closed')
     clearInterval(this.#timer)
     for (const link of this.#links.values()) link.close()
     await Promise.all([this.#refreshing, this.#probing])
@@ -156,31 +157,48 @@ export class Cluster implements Brokers {
   }
 
   #learn(metadata: Metadata): void {
-    const { clusterId } = metadata
-    this.#clusterId ??= clusterId
-    if (clusterId !== this.#clusterId) {
-      const detail = `The brokers now belong to the cluster ${clusterId}; this process has worked with ${this.#clusterId}`
-      this.#setAway(
-        new LogfoldError('log-unavailable', detail, { remedy: 'Bring the right cluster back, or start logfold again with another config' }),
-      )
-      return
+    if (metadata.brokers.length > 0) {
+      this.#nodes = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+      this.#forgetOthers()
     }
-    for (const { nodeId, host, port } of metadata.brokers) this.#nodes.set(nodeId, { host, port })
     this.#topics.learn(metadata.topics)
   }
 
-  /** Connected ones first. */
+  /** Ways to brokers that are gone. */
+  #forgetOthers(): void {
+    const known = new Set([...this.#nodes.values(), ...this.#seeds].map(keyOf))
+    for (const [key, link] of this.#links) {
+      if (known.has(key.split(' ', 1)[0] ?? '')) continue
+      link.close()
+      this.#links.delete(key)
+    }
+  }
+
+  /** Another one first each time, as one that is cut off from the others tells what was; those that failed lately last. */
   #candidates(): readonly Link[] {
-    const addresses = [...this.#nodes.values(), ...this.#seeds]
+    const nodes = [...this.#nodes.values()]
+    const turn = nodes.length === 0 ? 0 : this.#turn++ % nodes.length
+    const addresses = [...nodes.slice(turn), ...nodes.slice(0, turn), ...this.#seeds]
     const links = new Set(addresses.map(address => this.#linkTo(address, 'asking')))
-    return [...links].toSorted((a, b) => Number(b.connected) - Number(a.connected))
+    return [...links].toSorted((a, b) => Number(a.failing) - Number(b.failing))
+  }
+
+  /** Before a connection is used: whether it leads to the same cluster as those before. Another may have taken over the address. */
+  async #greet(connection: Connection): Promise<void> {
+    const { clusterId } = await connection.send(metadataRequest([]), () => undefined)
+    this.#clusterId ??= clusterId
+    if (clusterId !== this.#clusterId) throw new Error(`it belongs to the cluster ${clusterId}, and this process works with ${this.#clusterId}`)
   }
 
   #linkTo({ host, port }: Address, purpose: string): Link {
-    const key = `${host}:${port} ${purpose}`
+    const key = `${keyOf({ host, port })} ${purpose}`
     const known = this.#links.get(key)
     if (known !== undefined) return known
-    const link = new Link(`${host}:${port}`, () => openConnection(this.#options, host, port))
+    const link = new Link(
+      `${host}:${port}`,
+      () => openConnection(this.#options, host, port),
+      connection => this.#greet(connection),
+    )
     if (this.#closing.signal.aborted) link.close()
     this.#links.set(key, link)
     return link
@@ -210,6 +228,8 @@ function addressOf(broker: string): Address {
   const colon = broker.lastIndexOf(':')
   return { host: broker.slice(0, colon), port: Number(broker.slice(colon + 1)) }
 }
+
+const keyOf = ({ host, port }: Address): string => `${host}:${port}`
 
 const unavailable = (error: unknown): LogfoldError =>
   new LogfoldError('log-unavailable', `Kafka cannot be reached: ${messageOf(error)}`, {

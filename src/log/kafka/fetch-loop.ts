@@ -53,10 +53,10 @@ interface Lane {
 export interface FetchLoopOptions {
   /** The connection that this lane has for itself, asked for before each request. */
   readonly link: (lane: number) => Link
-  /** These wait long for an answer: the broker may hang, and lead them no more. Who is removed needs none. */
+  /** The broker takes long to answer: it may hang, and lead these no more. All of the loop, as who isn't in the request may have to wait for its end. */
   readonly late: (fetching: readonly Fetching[]) => void
-  /** These got no answer, and are no longer in the loop. */
-  readonly failed: (fetching: readonly Fetching[], error: unknown) => void
+  /** These got no answer, and are no longer in the loop. `times`: one after another, from 1. */
+  readonly failed: (fetching: readonly Fetching[], error: unknown, times: number) => void
 }
 
 /** Fetches from one broker for all readers of partitions that it leads. SPEC.md says how its two lanes share the work. */
@@ -71,6 +71,7 @@ export class FetchLoop {
   readonly #underWay = new Set<Fetching>()
   readonly #closing = new AbortController()
   #woken = false
+  #failures = 0
 
   constructor(options: FetchLoopOptions) {
     this.#options = options
@@ -127,17 +128,19 @@ export class FetchLoop {
     const untilMs = Math.min(...taken.map(({ fetching }) => fetching.untilMs))
     const maxWaitMs = Math.round(Math.min(longestMs, Math.max(0, untilMs - performance.now())))
     const atMs = Date.now()
-    const late = setInterval(() => this.#options.late(taken.map(({ fetching }) => fetching)), maxWaitMs + LATE_MS)
+    const late = setInterval(() => this.#options.late([...this.#fetching]), maxWaitMs + LATE_MS)
     try {
       const request = fetchRequest({ maxWaitMs, maxBytes: ANSWER_BYTES, topics: topicsOf(taken) })
       const answer = await this.#options.link(lane.number).request(request, maxWaitMs + ANSWER_MS)
       if (answer.errorCode !== 0) throw new Error(`Fetch was answered with error ${answer.errorCode}`)
       clearInterval(late)
+      this.#failures = 0
       this.#handOut(taken, answer, atMs)
       if (answer.throttleMs > 0) await wait(answer.throttleMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
     } catch (error) {
       const failed = taken.map(({ fetching }) => fetching).filter(fetching => this.#fetching.delete(fetching))
-      if (!this.#closing.signal.aborted) this.#options.failed(failed, error)
+      this.#failures++
+      if (!this.#closing.signal.aborted) this.#options.failed(failed, error, this.#failures)
     } finally {
       clearInterval(late)
       for (const { fetching } of taken) this.#underWay.delete(fetching)

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Logger } from '../../model/logger.ts'
 import type { Offset } from '../../model/record.ts'
-import type { Leader } from './brokers.ts'
+import { type Leader, RequestFailed } from './brokers.ts'
 import type { Cluster } from './cluster.ts'
 import { type Fetching, FetchLoop } from './fetch-loop.ts'
 import { describe, errorCodes, kindOf } from './wire/errors.ts'
@@ -10,6 +10,10 @@ import { EARLIEST, LATEST, listOffsetsRequest } from './wire/list-offsets.ts'
 import { offsetForLeaderEpochRequest } from './wire/offset-for-leader-epoch.ts'
 
 const RETRY_MS = 100
+const LONGEST_RETRY_MS = 2_000
+/** While no broker can be reached, the cluster looks for one. */
+const AWAY_RETRY_MS = 500
+const WARN_AGAIN_MS = 60_000
 const REQUEST_MS = 5_000
 
 export interface FetcherOptions {
@@ -27,7 +31,7 @@ export interface Fetched extends Fetching {
   /** It is led in this epoch, and its log has what was read before. */
   led(leaderEpoch: number): void
   /** The log starts here, and nothing was read yet. */
-  startsAt(start: Offset, endOffset: Offset): void
+  startsAt(start: Offset, endOffset: Offset, askedAtMs: number): void
   fail(error: LogfoldError): void
 }
 
@@ -36,6 +40,7 @@ export class Fetcher {
   readonly #options: FetcherOptions
   readonly #loops = new Map<number, FetchLoop>()
   readonly #placed = new Map<Fetched, FetchLoop>()
+  readonly #warnedMs = new Map<string, number>()
   readonly #closing = new AbortController()
 
   constructor(options: FetcherOptions) {
@@ -50,6 +55,10 @@ export class Fetcher {
     while (!fetched.closed && !this.#closing.signal.aborted) {
       const fault = cluster.faultOf(fetched.topic)
       if (fault !== undefined) return fetched.fail(fault)
+      if (cluster.away !== undefined) {
+        await this.#pause(AWAY_RETRY_MS)
+        continue
+      }
       const leader = cluster.leaderOf(fetched.topic, fetched.partition)
       if (leader !== undefined) {
         const checked = await this.#attempt(() => this.#check(fetched, leader))
@@ -75,7 +84,8 @@ export class Fetcher {
     this.remove(fetched)
     if (errorCode === errorCodes.OFFSET_OUT_OF_RANGE) void this.#outOfRange(fetched)
     else {
-      if (kindOf(errorCode) === 'stop') this.#warn(fetched, describe(errorCode))
+      if (kindOf(errorCode) === 'stop')
+        this.#warn(`Kafka refuses to be read at ${fetched.topic.name} ${fetched.partition}; trying on`, describe(errorCode))
       void this.#options.cluster.refresh()
       void this.place(fetched, kindOf(errorCode) === 'refresh' ? RETRY_MS : 10 * RETRY_MS)
     }
@@ -100,16 +110,18 @@ export class Fetcher {
     const loop = new FetchLoop({
       link: lane => cluster.link(nodeId, `fetching ${lane}`),
       late: fetching => void this.#late(nodeId, fetching as readonly Fetched[]),
-      failed: (fetching, error) => this.#failed(fetching as readonly Fetched[], error),
+      failed: (fetching, error, times) => this.#failed(fetching as readonly Fetched[], error, times),
     })
     this.#loops.set(nodeId, loop)
     return loop
   }
 
-  #failed(fetched: readonly Fetched[], error: unknown): void {
-    this.#options.logger.debug('A fetch had no answer', { cause: messageOf(error) })
+  #failed(fetched: readonly Fetched[], error: unknown, times: number): void {
+    // What isn't an outage would go unseen otherwise: the cluster says when brokers are away.
+    if (!(error instanceof RequestFailed)) this.#warn('Fetches from Kafka fail; trying on', messageOf(error))
     void this.#options.cluster.refresh()
-    for (const each of fetched) void this.place(each, RETRY_MS)
+    const pauseMs = Math.min(RETRY_MS * 2 ** (times - 1), LONGEST_RETRY_MS)
+    for (const each of fetched) void this.place(each, pauseMs)
   }
 
   /** Whose partition has another leader by now doesn't wait for this one. */
@@ -130,7 +142,12 @@ export class Fetcher {
     if (lastEpoch < 0 || (fetched.leaderEpoch === leader.epoch && fetched.leaderEpoch >= 0)) return 'led'
     const request = offsetForLeaderEpochRequest(topic.name, [{ partition, currentLeaderEpoch: leader.epoch, leaderEpoch: lastEpoch }])
     const [told] = await this.#options.cluster.request(leader.nodeId, request, REQUEST_MS)
-    if (told === undefined || told.errorCode !== 0) return 'again'
+    if (told === undefined) return 'again'
+    if (told.errorCode !== 0) {
+      if (kindOf(told.errorCode) === 'stop')
+        this.#warn(`Kafka does not tell the epochs of ${topic.name} ${partition}; trying on`, describe(told.errorCode))
+      return 'again'
+    }
     // -1: the epoch is newer than all it knows. The leader may be one that was replaced.
     if (told.endOffset < 0 && !this.#stands(fetched)) return 'again'
     if (told.endOffset >= fetchPosition) return 'led'
@@ -148,12 +165,13 @@ export class Fetcher {
 
   async #outOfRange(fetched: Fetched): Promise<void> {
     const leader = this.#options.cluster.leaderOf(fetched.topic, fetched.partition)
+    const askedAtMs = Date.now()
     const range = leader === undefined ? undefined : await this.#attempt(() => this.#range(fetched, leader))
     if (fetched.closed) return
     if (range !== undefined && range !== 'again') {
       const { start, end } = range
       const position = fetched.fetchPosition
-      if (position === 0) fetched.startsAt(start, end)
+      if (position === 0) fetched.startsAt(start, end, askedAtMs)
       else if (position < start) return fetched.fail(outOfRange(fetched, `the log starts at ${start}`))
       else if (position > end && this.#stands(fetched)) return fetched.fail(outOfRange(fetched, `the log ends at ${end}`))
     }
@@ -185,8 +203,13 @@ export class Fetcher {
     }
   }
 
-  #warn({ topic, partition }: Fetched, error: string): void {
-    this.#options.logger.warn('Kafka refuses to be read; trying on', { topic: topic.name, partition, error })
+  /** The same at most once a minute. */
+  #warn(message: string, cause: string): void {
+    const key = `${message} ${cause}`
+    const nowMs = performance.now()
+    if (nowMs - (this.#warnedMs.get(key) ?? Number.NEGATIVE_INFINITY) < WARN_AGAIN_MS) return
+    this.#warnedMs.set(key, nowMs)
+    this.#options.logger.warn(message, { cause })
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,11 +1,13 @@
 import { messageOf } from '../../model/errors.ts'
 import { RequestFailed } from './brokers.ts'
+import { within } from './client.ts'
 import type { ApiVersions, Connection } from './kafkajs.ts'
 import type { Request } from './wire/request.ts'
 
 const CONNECT_MS = 10_000
 /** Longer than a request takes; authentication is due some ten seconds before the broker insists on it. */
 const RETIRE_MS = 10_000
+const FAILING_MS = 10_000
 
 /** What every broker must speak: API key, name, the version used. */
 const NEEDED: readonly (readonly [apiKey: number, name: string, version: number])[] = [
@@ -21,17 +23,24 @@ const NEEDED: readonly (readonly [apiKey: number, name: string, version: number]
 export class Link {
   readonly #address: string
   readonly #open: () => Connection
+  readonly #greet: (connection: Connection) => Promise<void>
   #connection: Promise<Connection> | undefined
+  #versions: ApiVersions = {}
+  #opening: Connection | undefined
   #current: Connection | undefined
+  #failedMs = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(address: string, open: () => Connection) {
+  /** @param greet asks what must be right before a connection is used */
+  constructor(address: string, open: () => Connection, greet: (connection: Connection) => Promise<void>) {
     this.#address = address
     this.#open = open
+    this.#greet = greet
   }
 
-  get connected(): boolean {
-    return this.#current?.usable === true
+  /** Whether it failed to connect, or to answer in time, some seconds ago at most. */
+  get failing(): boolean {
+    return performance.now() - this.#failedMs < FAILING_MS
   }
 
   /**
@@ -40,15 +49,18 @@ export class Link {
    */
   async request<Answer>(request: Request<Answer>, timeoutMs: number): Promise<Answer> {
     const untilMs = performance.now() + timeoutMs
-    const connection = await this.#connect()
+    const connection = await this.#connectWithin(timeoutMs)
     let sent = false
     const failed = (cause: unknown): RequestFailed => new RequestFailed(`${this.#address}: ${messageOf(cause)}`, sent, cause)
     const timer = setTimeout(
-      () => connection.destroy(new Error(`no answer to ${request.name} in ${timeoutMs} ms`)),
+      () => {
+        this.#failedMs = performance.now()
+        connection.destroy(new Error(`no answer to ${request.name} in ${timeoutMs} ms`))
+      },
       Math.max(0, untilMs - performance.now()),
     )
     try {
-      return await connection.send(request, () => {
+      return await connection.send(this.#spoken(request), () => {
         sent = true
       })
     } catch (error) {
@@ -61,7 +73,17 @@ export class Link {
 
   close(): void {
     this.#closed = true
+    this.#opening?.destroy(new Error('closed'))
     this.#current?.destroy(new Error('closed'))
+  }
+
+  /** A connection that takes longer goes on being made, for the next request. */
+  async #connectWithin(ms: number): Promise<Connection> {
+    try {
+      return await within(ms, this.#connect())
+    } catch (error) {
+      throw error instanceof RequestFailed ? error : new RequestFailed(`${this.#address}: no connection in ${ms} ms`, false, error)
+    }
   }
 
   #connect(): Promise<Connection> {
@@ -87,19 +109,30 @@ export class Link {
 
   async #connectNew(): Promise<Connection> {
     const connection = this.#open()
+    this.#opening = connection
     const timer = setTimeout(() => connection.destroy(new Error('no connection in time')), CONNECT_MS)
     try {
-      this.#check(await connection.connect())
-      this.#current = connection
+      const versions = await connection.connect()
+      this.#check(versions)
+      await this.#greet(connection)
       if (this.#closed) throw new Error('closed')
+      this.#versions = versions
+      this.#current = connection
       return connection
     } catch (error) {
       connection.destroy(new Error('given up'))
       this.#forget()
+      this.#failedMs = performance.now()
       throw new RequestFailed(`${this.#address}: ${messageOf(error)}`, false, error)
     } finally {
       clearTimeout(timer)
+      this.#opening = undefined
     }
+  }
+
+  #spoken<Answer>(request: Request<Answer>): Request<Answer> {
+    const newer = request.newer?.()
+    return newer !== undefined && (this.#versions[newer.apiKey]?.maxVersion ?? 0) >= newer.apiVersion ? newer : request
   }
 
   #check(versions: ApiVersions): void {

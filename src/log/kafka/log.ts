@@ -1,5 +1,5 @@
 import { LogfoldError } from '../../model/errors.ts'
-import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, Topic, TopicSpec } from '../../model/log.ts'
+import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership, MissingDeletes, Topic, TopicSpec } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import type { Offset } from '../../model/record.ts'
 import type { Checkpoint } from '../../model/view-backend.ts'
@@ -11,6 +11,7 @@ import type { TopicTuning } from './known-topics.ts'
 import { Memberships } from './membership.ts'
 import { Producer } from './producer.ts'
 import { KafkaReader } from './reader.ts'
+import { Retention } from './retention.ts'
 import { type FoundTopic, Topics } from './topics.ts'
 import { errorCodes } from './wire/errors.ts'
 
@@ -22,18 +23,23 @@ export interface KafkaLogOptions extends ClientOptions {
 export interface KafkaTuning extends TopicTuning {
   /** How long a leader's epoch must have stood before its word counts that a position lies beyond its end. Milliseconds. */
   readonly outOfRangeAfterMs: number
+  /** A topic that keeps tombstones for less is refused. Milliseconds. */
+  readonly deleteRetentionMinMs: number
 }
 
 const OUT_OF_RANGE_AFTER_MS = 30_000
+/** Checkpoints tell to the minute when a partition was at its end. */
+const DELETE_RETENTION_MIN_MS = 5 * 60_000
 
 interface KnownTopic {
   readonly topic: Topic
-  deleteRetentionMs: number
+  readonly retention: Retention
 }
 
 /** Kafka, from 3.1 on. Connects when it is first used, and for as long as brokers are away goes on trying. SPEC.md tells how it reads and writes. */
 export class KafkaLog implements Log {
   readonly kind = 'kafka'
+  readonly #logger: Logger
   readonly #cluster: Cluster
   readonly #client: KafkaClient
   readonly #admin: SharedAdmin
@@ -46,10 +52,17 @@ export class KafkaLog implements Log {
   #closed: Promise<void> | undefined
 
   constructor({ logger, tuning = {}, ...options }: KafkaLogOptions) {
+    this.#logger = logger
     this.#cluster = new Cluster({ ...options, ...tuning, socketFactory: options.socketFactory, logger })
     this.#client = makeClient(options, logger)
     this.#admin = new SharedAdmin(this.#client)
-    this.#topics = new Topics({ client: this.#client, admin: this.#admin, metadata: name => this.#found(name), logger })
+    this.#topics = new Topics({
+      client: this.#client,
+      admin: this.#admin,
+      metadata: name => this.#found(name),
+      logger,
+      deleteRetentionMinMs: tuning.deleteRetentionMinMs ?? DELETE_RETENTION_MIN_MS,
+    })
     this.#memberships = new Memberships({ client: this.#client, admin: this.#admin, logger })
     this.#fetcher = new Fetcher({ cluster: this.#cluster, logger, outOfRangeAfterMs: tuning.outOfRangeAfterMs ?? OUT_OF_RANGE_AFTER_MS })
     this.#producer = new Producer({ brokers: this.#cluster, logger })
@@ -71,7 +84,10 @@ export class KafkaLog implements Log {
     this.#assertOpen()
     const { deleteRetentionMs, minInsyncReplicas: _, ...topic } = await this.#topics.ensureTopic(spec)
     this.#assertOpen()
-    this.#known.set(topic.id, { topic, deleteRetentionMs })
+    if (!this.#known.has(topic.id)) {
+      const ask = (): Promise<number> => this.#topics.deleteRetentionMs(topic.name)
+      this.#known.set(topic.id, { topic, retention: new Retention(deleteRetentionMs, ask, this.#logger) })
+    }
     this.#cluster.watch(topic)
     await this.#cluster.metadata([topic.name])
     return topic
@@ -92,7 +108,7 @@ export class KafkaLog implements Log {
       position,
       leaderEpoch,
       fetcher: this.#fetcher,
-      tombstonesKeptMs: () => known.deleteRetentionMs,
+      tombstonesKeptMs: () => known.retention.ms,
       fault: () => this.#cluster.faultOf(topic),
       onClose: closed => this.#readers.delete(closed),
     })
@@ -121,13 +137,13 @@ export class KafkaLog implements Log {
   }
 
   /** By time: a tombstone that was written after the checkpoint was last at the end stays for the topic's retention of deletes. */
-  async deletesMayBeMissing(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs'>): Promise<boolean> {
-    const known = this.#assertKnown(topic)
-    if (since.position === 0) return false
-    known.deleteRetentionMs = await this.#topics.deleteRetentionMs(topic.name)
-    if (Date.now() - since.atEndMs <= known.deleteRetentionMs) return false
+  async missingDeletes(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs'>): Promise<MissingDeletes> {
+    const { retention } = this.#assertKnown(topic)
+    if (since.position === 0) return 'none'
+    await retention.refresh()
+    if (Date.now() - since.atEndMs <= retention.ms) return 'none'
     const ends = await this.endOffsets(topic)
-    return (ends[partition] ?? 0) > since.position
+    return (ends[partition] ?? 0) > since.position ? 'possible' : 'none-at-end'
   }
 
   close(): Promise<void> {

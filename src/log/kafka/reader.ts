@@ -93,11 +93,13 @@ export class KafkaReader implements LogReader, Fetched {
     this.#options.fetcher.wake(this)
     try {
       for (;;) {
+        // Taken before the look, so that what changes during it is seen.
+        const changed = this.#changed.promise
         this.#assertReadable()
         const stretch = this.#take()
         if (stretch !== undefined) return stretch
         if (this.#emptyMs >= calledMs && performance.now() >= this.#untilMs) return this.#empty()
-        await this.#changed.promise
+        await changed
       }
     } finally {
       this.#untilMs = Number.POSITIVE_INFINITY
@@ -140,9 +142,9 @@ export class KafkaReader implements LogReader, Fetched {
     this.#leaderEpoch = leaderEpoch
   }
 
-  startsAt(start: Offset, endOffset: Offset): void {
+  startsAt(start: Offset, endOffset: Offset, askedAtMs: number): void {
     this.#endOffset = endOffset
-    this.#askedAtMs = Date.now()
+    this.#askedAtMs = askedAtMs
     if (start > this.#fetchPosition) this.#skipTo(start)
     this.#wake()
   }

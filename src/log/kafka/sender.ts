@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
 import type { Attempt, PartitionQueue } from './partition-queue.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { appendOutcomeOf, describe } from './wire/errors.ts'
-import { type Produced, type ProducedPartition, type ProducePartition, produceRequest } from './wire/produce.ts'
+import { type Produced, type ProducedPartition, type ProducePartition, type ProduceTopic, produceRequest } from './wire/produce.ts'
 
 /** How long a broker waits for the other replicas. Then it says so, and what it appended stays. */
 const REPLICAS_MS = 5_000
@@ -216,15 +216,12 @@ function attemptOf(answer: ProducedPartition | undefined): Attempt {
   return { kind, detail: errorMessage === undefined ? said : `${said}: ${errorMessage}` }
 }
 
-function topicsOf(
-  load: readonly (readonly [PartitionQueue, Batch])[],
-): readonly { readonly name: string; readonly partitions: readonly ProducePartition[] }[] {
-  const topics = new Map<string, ProducePartition[]>()
+function topicsOf(load: readonly (readonly [PartitionQueue, Batch])[]): readonly ProduceTopic[] {
+  const topics = new Map<string, { readonly name: string; readonly id: string; readonly partitions: ProducePartition[] }>()
   for (const [{ topic, partition }, { bytes }] of load) {
-    const produced = { partition, records: bytes }
-    const partitions = topics.get(topic.name)
-    if (partitions === undefined) topics.set(topic.name, [produced])
-    else partitions.push(produced)
+    const known = topics.get(topic.id) ?? { name: topic.name, id: topic.id, partitions: [] }
+    known.partitions.push({ partition, records: bytes })
+    topics.set(topic.id, known)
   }
-  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+  return [...topics.values()]
 }

@@ -11,7 +11,6 @@ import { RECORD_OVERHEAD_BYTES } from './overhead.ts'
 const APPEARS_MS = 10_000
 const LOOK_DELAY_MS = 100
 const CREATE_TIMEOUT_MS = 10_000
-const RETENTION_AGE_MS = 60_000
 
 const SETTINGS = ['cleanup.policy', 'max.message.bytes', 'delete.retention.ms', 'min.insync.replicas', 'unclean.leader.election.enable'] as const
 
@@ -33,6 +32,8 @@ export interface TopicsOptions {
   /** Undefined: there is no such topic, and none was made by asking; forbidden: the broker doesn't say. @throws where no broker answers */
   readonly metadata: (topic: string) => Promise<FoundTopic | 'forbidden' | undefined>
   readonly logger: Logger
+  /** A topic that keeps tombstones for less is refused. Milliseconds. */
+  readonly deleteRetentionMinMs: number
 }
 
 interface Settings {
@@ -47,7 +48,6 @@ interface Settings {
 export class Topics {
   readonly #options: TopicsOptions
   readonly #warned = new Set<string>()
-  readonly #retentions = new Map<string, { readonly untilMs: number; readonly deleteRetentionMs: Promise<number> }>()
 
   constructor(options: TopicsOptions) {
     this.#options = options
@@ -64,24 +64,15 @@ export class Topics {
     }
     const settings = await this.#settings(name)
     this.#checkPolicy(name, settings)
+    this.#checkRetention(name, settings)
     await this.#warn(name, settings)
     const { maxMessageBytes, deleteRetentionMs, minInsyncReplicas } = settings
-    this.#remember(name, Promise.resolve(deleteRetentionMs))
     return { name, ...found, recordBytesMax: Math.max(0, maxMessageBytes - RECORD_OVERHEAD_BYTES), deleteRetentionMs, minInsyncReplicas }
   }
 
-  /** As it was a minute ago at most. @throws log-unavailable, topic-missing */
-  deleteRetentionMs(name: string): Promise<number> {
-    const known = this.#retentions.get(name)
-    if (known !== undefined && performance.now() < known.untilMs) return known.deleteRetentionMs
-    const deleteRetentionMs = this.#settings(name).then(settings => settings.deleteRetentionMs)
-    this.#remember(name, deleteRetentionMs)
-    deleteRetentionMs.catch(() => this.#retentions.delete(name))
-    return deleteRetentionMs
-  }
-
-  #remember(name: string, deleteRetentionMs: Promise<number>): void {
-    this.#retentions.set(name, { untilMs: performance.now() + RETENTION_AGE_MS, deleteRetentionMs })
+  /** @throws log-unavailable, topic-missing */
+  async deleteRetentionMs(name: string): Promise<number> {
+    return (await this.#settings(name)).deleteRetentionMs
   }
 
   async #find(name: string): Promise<FoundTopic | undefined> {
@@ -173,6 +164,18 @@ export class Topics {
         { remedy: `Name another topic, or: ${command}` },
       )
     }
+  }
+
+  #checkRetention(name: string, { deleteRetentionMs }: Settings): void {
+    const { client, deleteRetentionMinMs } = this.#options
+    if (deleteRetentionMs >= deleteRetentionMinMs) return
+    throw new LogfoldError(
+      'topic-mismatch',
+      `The topic ${name} keeps deletes for ${deleteRetentionMs} ms (delete.retention.ms), less than the ${deleteRetentionMinMs} ms that are needed to be sure that none was missed`,
+      {
+        remedy: `A day is Kafka's default: kafka-configs.sh --bootstrap-server ${client.bootstrapServers} --alter --entity-type topics --entity-name ${name} --add-config delete.retention.ms=86400000`,
+      },
+    )
   }
 
   async #warn(name: string, { minInsyncReplicas, uncleanElection }: Settings): Promise<void> {

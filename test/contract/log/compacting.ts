@@ -58,8 +58,8 @@ export function compacting({ describe, it }: TestRunner, options: LogSuiteOption
         const topic = await makeTopic(log)
         await appended(log, topic, [set('a', '1'), set('a', '2'), del('b'), set('a', '3')])
         await underTest.compact?.(log, topic)
-        assert.equal(await log.deletesMayBeMissing(topic, 0, { position: 4, atEndMs: Date.now(), tombstonesRemovedTo: -1 }), false)
-        assert.equal(await log.deletesMayBeMissing(topic, 0, { position: 0, atEndMs: 0, tombstonesRemovedTo: -1 }), false)
+        assert.equal(await log.missingDeletes(topic, 0, { position: 4, atEndMs: Date.now(), tombstonesRemovedTo: -1 }), 'none')
+        assert.equal(await log.missingDeletes(topic, 0, { position: 0, atEndMs: 0, tombstonesRemovedTo: -1 }), 'none')
         assert.deepEqual(
           (await readAll(log, topic)).map(({ offset }) => offset),
           [2, 3],

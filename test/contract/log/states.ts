@@ -23,7 +23,7 @@ const operations: Readonly<Record<string, (parts: Parts) => Promise<unknown>>> =
   'writer.append': ({ writer }) => writer.append([set('k', 'v')], DEADLINE_MS),
   join: ({ log, topic }) => log.join('g', topic, new RecordingMember()),
   members: ({ log }) => log.members('g'),
-  deletesMayBeMissing: ({ log, topic }) => log.deletesMayBeMissing(topic, 0, { position: 0, atEndMs: 0, tombstonesRemovedTo: -1 }),
+  missingDeletes: ({ log, topic }) => log.missingDeletes(topic, 0, { position: 0, atEndMs: 0, tombstonesRemovedTo: -1 }),
 }
 
 export function states({ describe, it }: TestRunner, options: LogSuiteOptions): void {

@@ -9,6 +9,8 @@ export interface ProducePartition {
 
 export interface ProduceTopic {
   readonly name: string
+  /** 22 characters, as kafka-topics prints it. A broker before Kafka 4.1 doesn't look at it: a topic that was made again under the name would take the records. */
+  readonly id: string
   readonly partitions: readonly ProducePartition[]
 }
 
@@ -37,11 +39,12 @@ export interface Produced {
 }
 
 const NAME = 'Produce v8'
+const NAME_BY_ID = 'Produce v13'
 const ALL_IN_SYNC_REPLICAS = -1
 
 /**
  * Appends a batch to each partition, and waits until all in-sync replicas have it. Partitions fail one by one.
- * Source: Kafka's protocol, Produce (0) version 8.
+ * Source: Kafka's protocol, Produce (0) versions 8, and 13, flexible, topics by id (KIP-516).
  */
 export const produceRequest = (options: ProduceOptions): Request<Produced> => ({
   name: 'Produce',
@@ -49,11 +52,15 @@ export const produceRequest = (options: ProduceOptions): Request<Produced> => ({
   apiVersion: 8,
   body: encode(options),
   decode,
+  newer: () => ({ name: 'Produce', apiKey: 0, apiVersion: 13, body: encodeById(options), decode: answer => decodeById(answer, options) }),
 })
 
-function encode({ timeoutMs, topics }: ProduceOptions): Uint8Array {
-  const recordBytes = topics.reduce((sum, { partitions }) => partitions.reduce((bytes, { records }) => bytes + records.length, sum), 0)
-  const writer = new ByteWriter(recordBytes + 1024)
+const bytesExpected = ({ topics }: ProduceOptions): number =>
+  topics.reduce((sum, { partitions }) => partitions.reduce((bytes, { records }) => bytes + records.length + 16, sum), 1024)
+
+function encode(options: ProduceOptions): Uint8Array {
+  const { timeoutMs, topics } = options
+  const writer = new ByteWriter(bytesExpected(options))
   writer.string(null).int16(ALL_IN_SYNC_REPLICAS).int32(timeoutMs)
   return writer
     .array(topics, ({ name, partitions }) =>
@@ -85,5 +92,58 @@ function readPartition(reader: ByteReader, topic: string): ProducedPartition {
     reader.nullableString('why a record was refused')
   })
   const errorMessage = reader.nullableString('an error message')
+  return { topic, partition, errorCode, baseOffset, logAppendTimeMs, errorMessage }
+}
+
+function encodeById(options: ProduceOptions): Uint8Array {
+  const { timeoutMs, topics } = options
+  const writer = new ByteWriter(bytesExpected(options))
+  writer.emptyTags()
+  writer.compactString(null).int16(ALL_IN_SYNC_REPLICAS).int32(timeoutMs)
+  writer.compactArray(topics, ({ id, partitions }) => {
+    writer.uuid(id).compactArray(partitions, ({ partition, records }) => {
+      writer
+        .int32(partition)
+        .uvarint(records.length + 1)
+        .raw(records)
+        .emptyTags()
+    })
+    writer.emptyTags()
+  })
+  return writer.emptyTags().finish()
+}
+
+function decodeById(answer: Buffer, { topics }: ProduceOptions): Produced {
+  const names = new Map(topics.map(({ id, name }) => [id, name]))
+  const reader = new ByteReader(answer, NAME_BY_ID)
+  reader.skipTags()
+  const partitions = reader.compactArray('topics', () => {
+    const id = reader.uuid('the id of a topic')
+    const topic = names.get(id)
+    if (topic === undefined) throw reader.fault(`the topic id ${id}, which was not asked for`)
+    const its = reader.compactArray('partitions', () => readPartitionById(reader, topic))
+    reader.skipTags()
+    return its
+  })
+  const throttleMs = reader.int32('the throttle time')
+  reader.skipTags()
+  reader.end()
+  return { throttleMs, partitions: partitions.flat() }
+}
+
+function readPartitionById(reader: ByteReader, topic: string): ProducedPartition {
+  const partition = reader.int32('a partition')
+  const errorCode = reader.int16('an error code')
+  const baseOffset = reader.int64('a base offset')
+  const logAppendTimeMs = reader.int64('a log append time')
+  reader.int64('a log start offset')
+  // The records at fault, of which one has no more than the error message has.
+  reader.compactArray('record errors', () => {
+    reader.int32('the index of a record')
+    reader.compactNullableString('the error of a record')
+    reader.skipTags()
+  })
+  const errorMessage = reader.compactNullableString('an error message')
+  reader.skipTags()
   return { topic, partition, errorCode, baseOffset, logAppendTimeMs, errorMessage }
 }

@@ -4,6 +4,8 @@ export interface Request<Answer> {
   readonly name: string
   readonly apiKey: number
   readonly apiVersion: number
+  /** The same in a later version, to be sent instead to a broker that speaks it. */
+  readonly newer?: () => Request<Answer>
   /** What follows the client id in the request's header: for a flexible version the header's empty tags, then the body. */
   readonly body: Uint8Array
   /** Reads what follows the correlation id. The answer may hold views of these bytes. @throws where they are no such answer */

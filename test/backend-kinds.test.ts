@@ -22,7 +22,7 @@ async function load(source: string): Promise<unknown> {
 
 describe('the kind of a backend', () => {
   it('is one of the built-in ones', async () => {
-    expect(builtInKinds).toEqual(['memory', 'sqlite'])
+    expect(builtInKinds).toEqual(['memory', 'postgres', 'redis', 'sqlite'])
     for (const kind of builtInKinds) expect((await loadBackend(kind, folder)).kind).toBe(kind)
   })
 
@@ -30,7 +30,7 @@ describe('the kind of a backend', () => {
     await expect(loadBackend(kind, folder)).rejects.toMatchObject({
       code: 'config-invalid',
       message: `There is no backend kind "${kind}"`,
-      remedy: 'Use one of memory, sqlite, or the path of a module of your own, as in ./my-backend.ts',
+      remedy: 'Use one of memory, postgres, redis, sqlite, or the path of a module of your own, as in ./my-backend.ts',
     })
   })
 

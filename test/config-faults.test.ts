@@ -88,19 +88,16 @@ loging: {}
 
   it('says so of what only a later version has, instead of passing over it', async () => {
     const world = configWorld(`backends:
-  r: { kind: redis, shards: { a: redis://127.0.0.1 } }
-  p: { kind: postgres, url: x }
+  m: { kind: memory }
 views:
   job:
-    backend: r
+    backend: m
     projection: ./x.ts
     lookups: { company: { field: company } }
 `)
     expect(await world.faults()).toEqual([
-      'logfold.yaml:2:14 backends.r.kind: This version has no redis backend yet. Choose from memory, sqlite',
-      'logfold.yaml:3:14 backends.p.kind: This version has no postgres backend yet. Choose from memory, sqlite',
-      'logfold.yaml:7:5 views.job.projection: This version has no projection yet. Leave the key out',
-      'logfold.yaml:8:5 views.job.lookups: This version has no lookups yet. Leave the key out',
+      'logfold.yaml:6:5 views.job.projection: This version has no projection yet. Leave the key out',
+      'logfold.yaml:7:5 views.job.lookups: This version has no lookups yet. Leave the key out',
     ])
   })
 

@@ -3,7 +3,6 @@ import type { BackendModule } from '../model/view-backend.ts'
 import type { BackendKinds } from './backend-kinds.ts'
 import type { BackendConfig } from './config.ts'
 import type { Faults } from './faults.ts'
-import { laterKinds } from './later.ts'
 import { suggestion } from './near.ts'
 import { toJsonSchemaIfZod } from './schema-nodes.ts'
 import { isMap, type Tree, without } from './tree.ts'
@@ -38,10 +37,6 @@ async function loadModule(
   const path = ['backends', name, 'kind']
   const { builtInKinds } = kinds
   if (!builtInKinds.includes(kind)) {
-    if (laterKinds.includes(kind)) {
-      faults.add(tree.locationOf(path), path, `This version has no ${kind} backend yet. Choose from ${builtInKinds.join(', ')}`)
-      return undefined
-    }
     if (!/[./\\]/.test(kind)) {
       const hint = suggestion(kind, [...builtInKinds, './PATH-OF-A-MODULE.ts'])
       faults.add(tree.locationOf(path), path, `There is no kind of backend ${JSON.stringify(kind)}${hint}`)

@@ -2,8 +2,6 @@ import type { Faults } from './faults.ts'
 import type { Path } from './location.ts'
 import { isMap, type Tree, without } from './tree.ts'
 
-export const laterKinds: readonly string[] = ['redis', 'postgres']
-
 /**
  * What the contract has and this version hasn't is told as such, so that nobody takes it for a slip of the pen, and taken out, so that
  * the rest is checked as usual.

@@ -76,7 +76,7 @@ export function listing(runner: TestRunner, options: SuiteOptions): void {
     })
 
     test('gives what is there throughout at least once while others come and go', async store => {
-      const kept = Array.from({ length: 50 }, (_, number) => `kept-${number}`)
+      const kept = Array.from({ length: 50 }, (_, number) => `kept-${String(number).padStart(2, '0')}`)
       await openWith(
         store,
         unordered,

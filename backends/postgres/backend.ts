@@ -1,0 +1,84 @@
+import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import type { Logger } from '../../src/model/logger.ts'
+import type { Generation, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
+import { addressOf } from './address.ts'
+import { PostgresAdmin } from './admin.ts'
+import type { PostgresConfig } from './config.ts'
+import { Connections, type Run, type Waits, waits } from './connections.ts'
+import { SHARD } from './names.ts'
+import { PostgresReader } from './reader.ts'
+import { assertServer } from './schema.ts'
+import { assertShard } from './shard.ts'
+import { PostgresWriter } from './writer.ts'
+
+/** One schema of one database, one shard. Connections are opened by the first operations that need them. */
+export class PostgresBackend implements ViewBackend {
+  readonly shards: readonly string[] = [SHARD]
+  readonly #connections: Connections
+  readonly #schema: string
+
+  constructor(config: PostgresConfig, logger: Logger, given: Waits = waits) {
+    this.#connections = new Connections(addressOf(config), config.connections, logger, given)
+    this.#schema = config.schema
+  }
+
+  owner(_id: string): string {
+    return SHARD
+  }
+
+  reader(generation: Generation): ViewReader {
+    return new PostgresReader(this.#connections, this.#schema, generation)
+  }
+
+  writer(generation: Generation): ViewWriter {
+    return new PostgresWriter(this.#connections, this.#schema, generation)
+  }
+
+  admin(generation: Generation): ViewAdmin {
+    return new PostgresAdmin(this.#connections, this.#schema, generation)
+  }
+
+  async ping(shard: string): Promise<Error | undefined> {
+    assertShard(shard)
+    try {
+      const run: Run = statement => this.#connections.ask('read', typeof statement === 'string' ? { text: statement } : statement)
+      await assertServer(run)
+      await this.#assertWritable(run)
+      return undefined
+    } catch (error) {
+      if (isLogfoldError(error, 'closed') || !(error instanceof Error)) throw error
+      return error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close()
+  }
+
+  async #assertWritable(run: Run): Promise<void> {
+    const [row] = await run({
+      text: `SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), current_user, current_database(), CASE
+        WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE') ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END`,
+      values: [this.#schema],
+    })
+    const [isStandby, isReadOnly, user, database, mayCreate] = row ?? []
+    if (isStandby === 't' || isReadOnly === 'on') {
+      throw new LogfoldError(
+        'view-unavailable',
+        isStandby === 't' ? 'The server is a standby' : 'The server takes no writes (default_transaction_read_only)',
+        {
+          remedy: 'Give the address of the primary server',
+        },
+      )
+    }
+    if (mayCreate !== 't') {
+      throw new LogfoldError(
+        'view-unavailable',
+        `The user ${user} may not make what is missing in the schema ${this.#schema} of the database ${database}`,
+        {
+          remedy: `As the database’s owner: CREATE SCHEMA ${this.#schema} AUTHORIZATION ${user}`,
+        },
+      )
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+
+/** What Postgres's errors mean here. Their codes (SQLSTATE): https://www.postgresql.org/docs/current/errcodes-appendix.html */
+
+/** A table, schema or function of ours isn't there. */
+const LOST_CODES: ReadonlySet<string> = new Set(['42P01', '3F000', '42883'])
+
+/**
+ * Classes that speak of the data or the statement, not of the server: repeating changes nothing. 0A unsupported, 21 and 22 data, 23 constraints, 42 a table of another
+ * shape, 44 a view's check, 54 a limit of Postgres, P0 raised by somebody's trigger.
+ */
+const REFUSING_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '23', '42', '44', '54', 'P0'])
+/** In those classes, but of the server's making: the rights of a user, a statement that a pooler between us and the server mislaid. */
+const UNAVAILABLE_CODES: ReadonlySet<string> = new Set(['42501', '42P05', '54001'])
+
+/** Somebody else was in the way for a moment. */
+const CONTENTION_CODES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014', '2BP01'])
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  '26000': 'A pooler between logfold and Postgres must give each connection a session of its own (PgBouncer: pool_mode = session)',
+  '42P05': 'A pooler between logfold and Postgres must give each connection a session of its own (PgBouncer: pool_mode = session)',
+  '28000': 'Check the user in the backend’s url, and that the server’s pg_hba.conf lets it in from here',
+  '28P01': 'Check the user and the password in the backend’s url',
+  '3D000': 'Make the database (createdb --encoding UTF8), or correct the backend’s url',
+  '42501':
+    'Let the user make a schema (GRANT CREATE ON DATABASE … TO …), or make the schema for it (CREATE SCHEMA … AUTHORIZATION …). Tables that another user made must be given to it',
+  '25006': 'Give the address of the primary server: this one is a standby, or default_transaction_read_only is on',
+  '53100': 'Make room on the server’s disk',
+  '53200': 'Give the server more memory, or lower its settings',
+  '53300': 'Raise the server’s max_connections, or lower `connections` of the backend',
+  '55P03': 'Somebody holds a lock on the table or the view for long; it is tried again by itself',
+  '57014': 'The server was too slow, or a lock was held for too long; it is tried again by itself',
+  '2BP01': 'Drop what depends on it, as the message says: it hinders what logfold has to do, which is tried again by itself',
+}
+
+/** How Postgres reports an error. */
+interface SqlError extends Error {
+  readonly code: string
+  readonly severity: string
+  readonly detail?: string
+}
+
+export const isSqlError = (error: unknown): error is SqlError =>
+  error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string'
+
+const codeOf = (error: unknown): string => (isSqlError(error) ? error.code : '')
+
+export const isContention = (error: unknown): boolean => CONTENTION_CODES.has(codeOf(isLogfoldError(error) ? error.cause : error))
+export const isLockTimeout = (error: unknown): boolean => codeOf(isLogfoldError(error) ? error.cause : error) === '55P03'
+
+/** Whether a connection is as good as before: the server answered, stays, and what it keeps prepared has not become wrong. */
+export const leavesUsable = (error: unknown): boolean =>
+  isLogfoldError(error) || (isSqlError(error) && error.severity === 'ERROR' && (LOST_CODES.has(error.code) || CONTENTION_CODES.has(error.code)))
+
+/**
+ * @param where stands in the message. @returns a `LogfoldError` as it is; else `view-lost` where something of ours isn't there, `store-refused` where Postgres doesn't take
+ * the data or the statement, and `view-unavailable` for everything else.
+ */
+export function explained(error: unknown, where: string): LogfoldError {
+  if (isLogfoldError(error)) return error
+  const code = codeOf(error)
+  const remedy = REMEDIES[code]
+  return new LogfoldError(errorCodeOf(code), `${where}: ${textOf(error)}`, { cause: error, ...(remedy === undefined ? {} : { remedy }) })
+}
+
+function errorCodeOf(code: string): 'view-lost' | 'store-refused' | 'view-unavailable' {
+  if (LOST_CODES.has(code)) return 'view-lost'
+  return REFUSING_CLASSES.has(code.slice(0, 2)) && !UNAVAILABLE_CODES.has(code) ? 'store-refused' : 'view-unavailable'
+}
+
+/** Node reports a host with several addresses, none of which answers, as an error of errors, without a message of its own. */
+function textOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(textOf).join('; ')
+  if (!isSqlError(error)) return error instanceof Error ? error.message : String(error)
+  return error.detail === undefined || error.code.startsWith('22') || error.code.startsWith('23')
+    ? error.message
+    : `${error.message}. ${error.detail}`
+}

@@ -1,0 +1,96 @@
+import { LogfoldError, messageOf } from '../../src/model/errors.ts'
+
+/** How long a server may take for an answer, and for a connection. */
+export const COMMAND_TIMEOUT_MS = 5_000
+export const CONNECT_TIMEOUT_MS = 5_000
+
+const RIGHTS = 'logfold needs ~* (or its own keys) and +@read +@write +@transaction +@scripting +@connection +info'
+
+/** What an error reply with this code says, and what to do. All of them are outages: they end without the data being another. */
+const replies: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  LOADING: ['it is still loading its data', 'Wait; logfold goes on by itself'],
+  BUSY: ['it is busy with a script', 'Wait, or end the script with SCRIPT KILL'],
+  OOM: ['it is out of memory', 'Raise maxmemory, or take data out of it; logfold goes on by itself'],
+  READONLY: ['it is a replica, which takes no writes', 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'],
+  MISCONF: ['it cannot save its data, and takes no writes', "See the server's log: its disk may be full, or its folder not writable"],
+  MASTERDOWN: ['it is a replica that has lost its primary', 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'],
+  NOREPLICAS: ['it has fewer replicas than it demands', 'Start its replicas, or lower min-replicas-to-write'],
+  NOAUTH: ['it asks for a password', 'Set `password` (and `username`) of the backend'],
+  WRONGPASS: ['it does not take the user name or password', 'Set `username` and `password` of the backend as the server knows them'],
+  NOPERM: ['the user may not do this', `Give the user more rights (ACL SETUSER): ${RIGHTS}`],
+  DENIED: ['it runs in protected mode', 'Give the server a password, or bind it to addresses that only trusted machines reach'],
+  CROSSSLOT: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
+  MOVED: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
+  CLUSTERDOWN: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
+  WRONGTYPE: [
+    'a key of this view holds another kind of value',
+    'Some other program wrote it. Delete the identity key of the view: the shard is folded again from the log',
+  ],
+}
+
+/** Plain `ERR` replies that say nothing of the data. */
+const plainOutages: readonly (readonly [pattern: RegExp, what: string, remedy: string])[] = [
+  [/max number of clients/i, 'it has too many connections', 'Raise maxclients'],
+  [/unknown command/i, 'it lacks a command', 'Use Redis 6.2 or later, and rename no commands'],
+  [/DB index is out of range|invalid DB index/i, 'it has no such database', 'Name another database at the end of the URL, or raise `databases`'],
+  [/AUTH .*without any password|no password is set/i, 'it knows no password, and one is set', 'Take `password` out of the backend'],
+]
+
+/** What a socket's error says. */
+const sockets: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  ECONNREFUSED: ['connection refused', 'Start the server, or mend the address'],
+  ECONNRESET: ['the connection was reset', 'See whether the server runs; logfold goes on by itself'],
+  EPIPE: ['the connection was reset', 'See whether the server runs; logfold goes on by itself'],
+  ETIMEDOUT: [`no connection within ${CONNECT_TIMEOUT_MS / 1_000} s`, 'See whether the server runs, and whether a firewall is in between'],
+  EHOSTUNREACH: ['the host cannot be reached', 'Mend the address, or the network'],
+  ENETUNREACH: ['the network cannot be reached', 'Mend the address, or the network'],
+  ENOTFOUND: ['there is no host of that name', 'Mend the address'],
+  EAI_AGAIN: ['the name of the host cannot be looked up now', 'See whether the name server answers'],
+}
+
+/** The first word of an error reply. */
+export const codeOf = (error: Error): string => /^[A-Z]+/.exec(causeOfAbort(error))?.[0] ?? ''
+
+/** EXEC that was refused as a whole tells why behind its own code. */
+const causeOfAbort = (error: Error): string => error.message.replace(/^EXECABORT Transaction discarded because of: /, '')
+
+/** Whether an error reply speaks of the data or the command, and not of the server's state: repeating changes nothing. */
+export function isRefusal(error: Error): boolean {
+  const code = codeOf(error)
+  if (code === 'WRONGTYPE') return true
+  return code === 'ERR' && plainOutages.every(([pattern]) => !pattern.test(error.message))
+}
+
+/** Why a server can't be used now, in words for the operator. @param where `Shard a (127.0.0.1:7001)` */
+export function outage(where: string, error: unknown): LogfoldError {
+  const [what, remedy] = explain(error)
+  return new LogfoldError('view-unavailable', `${where}: ${what}`, { ...(remedy === '' ? {} : { remedy }), cause: error })
+}
+
+/** What ioredis says of commands whose connection went, or is just going. */
+const CLOSED = /^(Connection is closed\.|Command aborted due to connection close|Stream isn't writeable)/
+
+function explain(error: unknown): readonly [what: string, remedy: string] {
+  const message = messageOf(error)
+  if (message === 'Command timed out') {
+    return [`no answer within ${COMMAND_TIMEOUT_MS / 1_000} s`, 'See whether the server hangs, or is busy with somebody’s slow command (SLOWLOG GET)']
+  }
+  if (CLOSED.test(message)) return ['the connection was closed', 'See whether the server runs; logfold goes on by itself']
+  if (!(error instanceof Error)) return [message, '']
+  const socket = sockets[String(Reflect.get(error, 'code'))]
+  if (socket !== undefined) return socket
+  if (/^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(Reflect.get(error, 'code')))) {
+    return [`TLS: its certificate, or ours, is not taken: ${message}`, 'Set `ca`, `cert`, `key` or `servername` in `tls` of the backend']
+  }
+  const plain = plainOutages.find(([pattern]) => pattern.test(message))
+  if (plain !== undefined) return [`${plain[1]}: ${message}`, plain[2]]
+  const reply = replies[codeOf(error)]
+  return reply === undefined ? [message, ''] : [`${reply[0]}: ${message}`, reply[1]]
+}
+
+/** The shard answered, and does not take the data. */
+export const refused = (where: string, error: Error): LogfoldError =>
+  new LogfoldError('store-refused', `${where}: ${error.message}`, {
+    remedy: 'If another program changed the keys of the view, delete its identity key on that server: the shard is folded again from the log',
+    cause: error,
+  })

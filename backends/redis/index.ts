@@ -1,0 +1,13 @@
+import type { BackendModule } from '../../src/model/view-backend.ts'
+import { RedisBackend } from './backend.ts'
+import { type RedisConfig, redisConfig } from './config.ts'
+
+/** Views on a ring of Redis servers: each entry on the server that ketama names. */
+const redis: BackendModule<RedisConfig> = {
+  kind: 'redis',
+  traits: { durable: true, order: 'requested' },
+  config: redisConfig,
+  connect: async (config, context) => new RedisBackend(config, context.logger),
+}
+
+export default redis

@@ -1,0 +1,33 @@
+import { type Generation, generationName } from '../../src/model/view-backend.ts'
+
+/**
+ * The keys of a generation on a shard, as bytes. The character behind the generation's name decides what a key is, and no view's name has `@`, `:` or `/`, so no id
+ * can meet another name.
+ */
+export interface Names {
+  /** `job@2:`; an entry's key is this with the id behind it. */
+  readonly entry: Buffer
+  /** The set of ids; a sorted set where the generation is ordered. */
+  readonly ids: Buffer
+  readonly identity: Buffer
+  /** There when the shard is filled. */
+  readonly filled: Buffer
+  /** One a partition. */
+  readonly checkpoints: readonly Buffer[]
+  /** What serves of this view: the generation's name, for people. */
+  readonly serving: Buffer
+}
+
+/** @param keyPrefix before every key */
+export function namesOf(keyPrefix: string, generation: Generation): Names {
+  const name = generationName(generation)
+  const key = (rest: string): Buffer => Buffer.from(`${keyPrefix}${rest}`)
+  return {
+    entry: key(`${name}:`),
+    ids: key(`${name}/keys`),
+    identity: key(`${name}/identity`),
+    filled: key(`${name}/filled`),
+    checkpoints: Array.from({ length: generation.partitions }, (_, partition) => key(`${name}/checkpoint/${partition}`)),
+    serving: key(`${generation.view}/serving`),
+  }
+}

@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
+import { RedisBackend } from '../backends/redis/backend.ts'
+import type { Logger } from '../src/model/logger.ts'
+import type { Generation, ViewBackend, ViewOp } from '../src/model/view-backend.ts'
+import { startRedis } from '../test/services/redis-cluster.ts'
+
+/**
+ * How fast the Redis backend takes batches over three servers, lists them all and gets single entries, beside `redis-cli --pipe` with MSET and SADD of 1,000 on the
+ * same servers: `node bench/redis-backend.ts`. Both in turn, three rounds, on emptied servers; medians are printed, and the ratio.
+ */
+
+const IDS = 500_000
+const ID_AND_VALUE_BYTES = 240
+const PARTITIONS = 10
+const ROUNDS = 3
+const PAGE_ENTRIES = 1_000
+const GETS = 20_000
+/** Steps through all ids without an order: coprime with their number. */
+const STRIDE = 300_007
+const NAMES = ['a', 'b', 'c']
+const ordered = process.argv.includes('--ordered')
+
+const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const generation: Generation = {
+  view: 'job',
+  number: 1,
+  partitions: PARTITIONS,
+  format: 'json',
+  ordered,
+  uid: 'bench',
+  logId: 'bench',
+  topicId: 'bench',
+  definitionHash: 'bench',
+}
+
+interface Record {
+  readonly op: ViewOp & { readonly kind: 'set' }
+  readonly owner: string
+}
+
+function recordAt(offset: number, backend: ViewBackend): Record {
+  const id = `job-${String((offset * STRIDE) % IDS).padStart(8, '0')}`
+  const head = `{"id":"${id}","title":"`
+  const value = Buffer.from(`${head.padEnd(ID_AND_VALUE_BYTES - id.length - 2, 'x')}"}`)
+  const slice = { buffer: value, start: 0, end: value.length }
+  return { op: { kind: 'set', id, value: slice, offset, timestampMs: 1_700_000_000_000 + offset }, owner: backend.owner(id) }
+}
+
+/** Every partition for itself, as the pipeline does: a batch is split by owner, and the next comes when all shards have taken it. */
+async function applyAll(backend: ViewBackend, records: readonly Record[], batchOps: number): Promise<number> {
+  const writer = backend.writer(generation)
+  const share = records.length / PARTITIONS
+  const started = performance.now()
+  await Promise.all(
+    Array.from({ length: PARTITIONS }, async (_, partition) => {
+      const own = records.slice(partition * share, (partition + 1) * share)
+      for (let at = 0; at < own.length; at += batchOps) {
+        const position = Math.min(at + batchOps, own.length)
+        const checkpoint = { position, vouched: position, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
+        const parts = new Map<string, ViewOp[]>(NAMES.map(name => [name, []]))
+        for (const { op } of own.slice(at, position)) parts.get(backend.owner(op.id))?.push(op)
+        const outcomes = await Promise.all([...parts].map(([shard, ops]) => writer.apply(shard, { partition, from: at, checkpoint, ops })))
+        for (const outcome of outcomes) if (outcome.kind !== 'applied') throw new Error('A batch was not applied', { cause: outcome })
+      }
+    }),
+  )
+  return perSecond(records.length, started)
+}
+
+const argument = (bytes: Uint8Array | string): Buffer =>
+  Buffer.concat([Buffer.from(`$${Buffer.byteLength(bytes)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
+const commandOf = (args: readonly (Uint8Array | string)[]): Buffer => Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
+
+/** The limit: commands prepared beforehand, 1,000 entries each, sent by redis-cli. */
+function prepared(records: readonly Record[], shard: string): Buffer {
+  const own = records.filter(({ owner }) => owner === shard).map(({ op }) => op)
+  const commands: Buffer[] = []
+  for (let at = 0; at < own.length; at += 1_000) {
+    const ops = own.slice(at, at + 1_000)
+    commands.push(commandOf(['MSET', ...ops.flatMap(({ id, value }) => [`job@1:${id}`, value.buffer])]))
+    const ids = ops.flatMap(({ id }) => (ordered ? ['0', id] : [id]))
+    commands.push(commandOf([ordered ? 'ZADD' : 'SADD', 'job@1/keys', ...ids]))
+  }
+  return Buffer.concat(commands)
+}
+
+async function pipeAll(ports: readonly number[], commands: readonly Buffer[], count: number): Promise<number> {
+  const started = performance.now()
+  await Promise.all(ports.map((port, at) => pipe(port, commands[at] ?? Buffer.alloc(0))))
+  return perSecond(count, started)
+}
+
+async function pipe(port: number, bytes: Buffer): Promise<void> {
+  const child = spawn('redis-cli', ['-p', String(port), '--pipe'], { stdio: ['pipe', 'ignore', 'inherit'] })
+  child.stdin.end(bytes)
+  const [[code]] = await Promise.all([once(child, 'exit'), finished(child.stdin)])
+  if (code !== 0) throw new Error(`redis-cli ended with ${String(code)}`)
+}
+
+async function listAll(backend: ViewBackend): Promise<number> {
+  const reader = backend.reader(generation)
+  const started = performance.now()
+  let entries = 0
+  let cursor: string | undefined
+  do {
+    const page = await reader.list({ limit: PAGE_ENTRIES, ...(cursor === undefined ? {} : { cursor }) })
+    entries += page.entries.length
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  if (entries !== IDS) throw new Error(`The list has ${entries} entries`)
+  return perSecond(entries, started)
+}
+
+async function getSome(backend: ViewBackend, records: readonly Record[], atOnce: number): Promise<number> {
+  const reader = backend.reader(generation)
+  const started = performance.now()
+  await Promise.all(
+    Array.from({ length: atOnce }, async (_, lane) => {
+      for (let at = lane; at < GETS; at += atOnce) await reader.get([records[at]?.op.id ?? ''])
+    }),
+  )
+  return perSecond(GETS, started)
+}
+
+const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1000)
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+const print = (what: string, value: string): boolean => process.stdout.write(`${what.padEnd(34)} ${value}\n`)
+
+await using servers = await startRedis({ servers: NAMES.length })
+const ports = servers.servers.map(({ port }) => port)
+const backend = new RedisBackend(
+  { shards: Object.fromEntries(NAMES.map((name, at) => [name, `redis://127.0.0.1:${ports[at]}`])), keyPrefix: '' },
+  quiet,
+)
+const records = Array.from({ length: IDS }, (_, offset) => recordAt(offset, backend))
+const commands = NAMES.map(name => prepared(records, name))
+const measured = new Map<string, number[]>()
+const note = (what: string, value: number): void => void measured.set(what, [...(measured.get(what) ?? []), value])
+
+const admin = backend.admin(generation)
+const openAll = async (): Promise<void> => {
+  for (const name of NAMES) await admin.open(name, { anew: true })
+}
+for (let round = 0; round < ROUNDS; round++) {
+  await openAll()
+  note('redis-cli --pipe, 1,000 a command', await pipeAll(ports, commands, IDS))
+  for (const batchOps of [1_000, 5_000]) {
+    await openAll()
+    note(`batches of ${batchOps}`, await applyAll(backend, records, batchOps))
+  }
+  for (const name of NAMES) await admin.markFilled(name, [])
+  note('list of all', await listAll(backend))
+  note('get, one after another', await getSome(backend, records, 1))
+  note('get, 50 at once', await getSome(backend, records, 50))
+}
+await backend.close()
+
+print(`${IDS} ids of ${ID_AND_VALUE_BYTES} bytes${ordered ? ', ordered' : ''}`, `medians of ${ROUNDS} rounds, a second`)
+const limit = median(measured.get('redis-cli --pipe, 1,000 a command') ?? [])
+for (const [what, values] of measured) {
+  const ratio = what.startsWith('batches') ? `  ${(median(values) / limit).toFixed(2)} of redis-cli --pipe` : ''
+  print(what, `${Math.round(median(values)).toLocaleString('en')}${ratio}`)
+}
+print('memory', `${Math.round(process.resourceUsage().maxRSS / 1024)} MB at most, the records included`)

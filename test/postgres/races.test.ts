@@ -1,0 +1,206 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isLogfoldError } from '../../src/model/errors.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, set, textOf } from '../contract/backend/folding.ts'
+import { generationOf } from '../contract/backend/store.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+
+/** What several processes do at the same moment, and what people do to our tables. */
+
+const generation = generationOf()
+const ids = Array.from({ length: 50 }, (_, number) => `id-${number}`)
+let schema: string
+let backends: ViewBackend[]
+
+beforeEach(() => {
+  schema = newSchema()
+  backends = []
+})
+
+afterEach(async () => {
+  for (const backend of backends) await backend.close()
+  await dropSchema(schema)
+})
+
+async function connected(): Promise<ViewBackend> {
+  const backend = await connect(schema)
+  backends.push(backend)
+  return backend
+}
+
+async function fill(backend: ViewBackend): Promise<void> {
+  await backend.writer(generation).apply(
+    SHARD,
+    batch(
+      0,
+      0,
+      50,
+      ids.map(id => set(id, '1')),
+    ),
+  )
+  await backend.admin(generation).markFilled(SHARD, [50])
+}
+
+/** Reads until told to stop: every answer must be whole, or say why there is none. */
+async function readAll(backend: ViewBackend, stopped: () => boolean): Promise<ReadonlyMap<string, number>> {
+  const reader = backend.reader(generation)
+  const seen = new Map<string, number>()
+  while (!stopped()) {
+    for (const read of [
+      async () => (await reader.get(ids)).map(textOf),
+      async () => (await reader.list({ limit: 100 })).entries.map(({ value }) => textOf(value)),
+    ]) {
+      const answer = await read().catch((error: unknown) => (isLogfoldError(error) ? error.code : String(error)))
+      const what =
+        typeof answer === 'string' ? answer : answer.length === 50 && answer.every(value => value === '1') ? 'whole' : `of ${JSON.stringify(answer)}`
+      seen.set(what, (seen.get(what) ?? 0) + 1)
+    }
+  }
+  return seen
+}
+
+async function whileRead(work: (backend: ViewBackend) => Promise<void>): Promise<readonly string[]> {
+  const writing = await connected()
+  await writing.admin(generation).open(SHARD)
+  await fill(writing)
+  let stopped = false
+  const readers = [await connected(), await connected()].map(backend => readAll(backend, () => stopped))
+  try {
+    await work(writing)
+  } finally {
+    stopped = true
+  }
+  return [...new Set((await Promise.all(readers)).flatMap(seen => [...seen.keys()]))].toSorted()
+}
+
+describe('readers never take the absence of a store for the absence of entries', () => {
+  it('while it is opened anew and filled again', async () => {
+    const seen = await whileRead(async backend => {
+      for (let round = 0; round < 60; round++) {
+        expect(await backend.admin(generation).open(SHARD, { anew: true })).toBe('opened')
+        await fill(backend)
+      }
+    })
+    expect(seen).toEqual(['view-folding', 'whole'])
+  })
+
+  it('while it is dropped, opened and filled again', async () => {
+    const seen = await whileRead(async backend => {
+      for (let round = 0; round < 40; round++) {
+        await backend.admin(generation).drop()
+        expect(await backend.admin(generation).open(SHARD)).toBe('opened')
+        await fill(backend)
+      }
+    })
+    expect(seen.filter(what => what !== 'view-folding')).toEqual(['view-lost', 'whole'])
+  })
+
+  it.each([
+    ['the schema is dropped', 'DROP SCHEMA "$" CASCADE'],
+    ['the identities are emptied', 'TRUNCATE "$"."@identity"'],
+    ['all of ours is emptied', 'TRUNCATE "$"."@identity", "$"."@checkpoint", "$"."job@1"'],
+    ['the table is dropped', 'DROP TABLE "$"."job@1"'],
+  ])('while %s, and folded again', async (_, sql) => {
+    const seen = await whileRead(async backend => {
+      for (let round = 0; round < 15; round++) {
+        await query(sql.replaceAll('$', schema))
+        expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'lost' })
+        expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
+        expect(await backend.admin(generation).open(SHARD)).toBe('opened')
+        await fill(backend)
+      }
+    })
+    expect(seen.filter(what => what !== 'view-folding')).toEqual(['view-lost', 'whole'])
+  })
+
+  it('a checkpoint that somebody deleted is lost, never 0', async () => {
+    const backend = await connected()
+    await backend.admin(generation).open(SHARD)
+    await fill(backend)
+    await query(`DELETE FROM "${schema}"."@checkpoint" WHERE log_partition = 1`)
+    expect(await backend.writer(generation).apply(SHARD, batch(1, 0, 1))).toEqual({ kind: 'lost' })
+    expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
+    await expect(backend.reader(generation).vouched(SHARD)).rejects.toMatchObject({ code: 'view-lost' })
+    expect(await backend.admin(generation).open(SHARD)).toBe('opened')
+  })
+})
+
+describe('writers of several processes', () => {
+  it('race for each stretch: one wins it, and no batch is taken twice or left out', async () => {
+    const writers = [await connected(), await connected(), await connected()]
+    await writers[0]?.admin(generation).open(SHARD)
+    const wins = await Promise.all(
+      writers.map(async (backend, number) => {
+        const won: number[] = []
+        for (let position = 0; position < 60; ) {
+          const outcome = await backend.writer(generation).apply(SHARD, batch(0, position, position + 1, [set(`id-${position}`, String(number))]))
+          if (outcome.kind === 'applied') won.push(position++)
+          else if (outcome.kind === 'elsewhere') position = outcome.checkpoint.position
+          else expect(outcome).toEqual({ kind: 'applied' })
+        }
+        return won
+      }),
+    )
+    expect(wins.flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, position) => position))
+    for (const [number, won] of wins.entries()) {
+      expect(await query(`SELECT count(*) FROM "${schema}"."job@1" WHERE value::text = '${number}'`)).toEqual([{ count: String(won.length) }])
+    }
+  })
+
+  it('write the same ids from several partitions, in opposite orders, and none ends in a deadlock', async () => {
+    const backend = await connected()
+    await backend.admin(generation).open(SHARD)
+    const many = Array.from({ length: 3_000 }, (_, number) => `id-${number}`)
+    const orders = [many, many.toReversed(), many.toSorted()]
+    const outcomes = await Promise.all(
+      orders.map(async (order, partition) => {
+        const kinds = new Set<string>()
+        for (let position = 0; position < 10; position++) {
+          const ops = order.map(id => set(id, String(partition)))
+          kinds.add((await backend.writer(generation).apply(SHARD, batch(partition, position, position + 1, ops))).kind)
+        }
+        return [...kinds]
+      }),
+    )
+    expect(outcomes).toEqual([['applied'], ['applied'], ['applied']])
+    expect((await backend.admin(generation).stats(SHARD)).entries).toBe(3_000)
+  })
+
+  it('start at the same moment on an empty database: one makes the schema, all of them go on', async () => {
+    const all = await Promise.all(Array.from({ length: 6 }, connected))
+    const opened = await Promise.all(all.map(backend => backend.admin(generation).open(SHARD)))
+    expect(opened.toSorted()).toEqual(['kept', 'kept', 'kept', 'kept', 'kept', 'opened'])
+  })
+
+  it('cannot mark as filled what was opened anew while they waited', async () => {
+    const [one, other] = [await connected(), await connected()]
+    await one.admin(generation).open(SHARD)
+    for (let round = 0; round < 30; round++) {
+      await one.writer(generation).apply(SHARD, { partition: 0, from: 0, checkpoint: at(5), ops: [] })
+      await Promise.all([one.admin(generation).open(SHARD, { anew: true }), other.admin(generation).markFilled(SHARD, [5])])
+      expect(await one.reader(generation).filled()).toBe(false)
+    }
+  })
+})
+
+describe('a schema', () => {
+  it('of a newer logfold is left alone', async () => {
+    const backend = await connected()
+    await backend.admin(generation).open(SHARD)
+    await query(`UPDATE "${schema}"."@format" SET version = 99`)
+    await expect(backend.admin(generation).open(SHARD)).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining('newer logfold'),
+    })
+  })
+
+  it('in which the function is missing is mended by open, and nothing else is touched', async () => {
+    const backend = await connected()
+    await backend.admin(generation).open(SHARD)
+    await fill(backend)
+    await query(`DROP FUNCTION "${schema}"."@apply"`)
+    expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'lost' })
+    expect(await backend.admin(generation).open(SHARD)).toBe('kept')
+    expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
+  })
+})

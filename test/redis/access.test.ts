@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { RedisConfig } from '../../backends/redis/config.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
+import { batch, set, textOf } from '../contract/backend/folding.ts'
+import { generationOf } from '../contract/backend/store.ts'
+import { freePort } from '../services/ports.ts'
+import { type RedisServers, startRedis } from '../services/redis.ts'
+import { run } from '../services/run.ts'
+import { command, connect, fillWith } from './world.ts'
+
+const generation = generationOf({ ordered: false, partitions: 1 })
+/** As docs and remedies say. */
+const RIGHTS = ['~*', '+@read', '+@write', '+@transaction', '+@scripting', '+@connection', '+info']
+
+describe('logging in', () => {
+  let servers: RedisServers
+  const open: ViewBackend[] = []
+  const address = (): string => servers.servers[0]?.address ?? ''
+  beforeAll(async () => {
+    servers = await startRedis()
+    const acl = (user: string, ...rules: readonly string[]) => command(address(), 'ACL', 'SETUSER', user, 'on', ...rules)
+    await acl('logfold', '>s3cr:et/@', ...RIGHTS)
+    await acl('reader', '>pw-reader', '~*', '+@read', '+@connection', '+@scripting', '+@transaction', '+info')
+    await acl('blind', '>pw-blind', '~*', '+@read', '+@write', '+@connection', '+@transaction', '+@scripting', '-info')
+    await acl('elsewhere', '>pw-elsewhere', '~other:*', ...RIGHTS.slice(1))
+  })
+  afterEach(async () => {
+    for (const backend of open.splice(0)) await backend.close()
+  })
+  afterAll(() => servers.dispose())
+
+  async function as(config: Partial<RedisConfig>, userInfo = ''): Promise<ViewBackend> {
+    const backend = await connect({ shards: { a: `redis://${userInfo}${address()}` }, keyPrefix: '', ...config })
+    open.push(backend)
+    return backend
+  }
+
+  it('works by name and password, of the config or of a URL, with the rights that are told, for everything', async () => {
+    for (const backend of [
+      await as({ username: 'logfold', password: 's3cr:et/@' }),
+      await as({ username: 'nobody', password: 'nothing' }, `logfold:${encodeURIComponent('s3cr:et/@')}@`),
+    ]) {
+      expect(await backend.ping('a')).toBe(undefined)
+      for (const each of [generation, generationOf({ number: 2 })]) {
+        await fillWith(
+          backend,
+          each,
+          Array.from({ length: 20 }, (_, number) => `id-${number}`),
+        )
+        expect((await backend.reader(each).list({ limit: 50 })).entries.length).toBe(20)
+        await backend.admin(each).serve()
+        await backend.admin(each).open('a', { anew: true })
+        await backend.admin(each).drop()
+      }
+    }
+  })
+
+  it.each([
+    ['a wrong password', { username: 'logfold', password: 'wrong-password' }, /user name or password/, /`username` and `password`/],
+    ['a user that is not there', { username: 'nobody', password: 'some-password' }, /user name or password/, /`username` and `password`/],
+    ['a password where none is known', { password: 'some-password' }, /knows no password/, /Take `password` out/],
+  ])('with %s is an outage that says so, without the password', async (_, config, message, remedy) => {
+    const backend = await as(config)
+    const cause = await backend.ping('a')
+    expect(cause).toMatchObject({ code: 'view-unavailable', message: expect.stringMatching(message), remedy: expect.stringMatching(remedy) })
+    expect(`${cause?.message} ${JSON.stringify(cause)}`).not.toContain(config.password)
+    expect((await backend.writer(generation).apply('a', batch(0, 0, 1))).kind).toBe('unavailable')
+  })
+
+  it('without a password where one is asked for is an outage that says so', async () => {
+    await using asking = await startRedis({ config: { requirepass: 'needed' } })
+    const place = asking.servers[0]?.address ?? ''
+    const without = await connect({ shards: { a: `redis://${place}` }, keyPrefix: '' })
+    open.push(without)
+    expect(await without.ping('a')).toMatchObject({ code: 'view-unavailable', message: expect.stringMatching(/asks for a password/) })
+    const withIt = await connect({ shards: { a: `redis://${place}` }, password: 'needed', keyPrefix: '' })
+    open.push(withIt)
+    expect(await withIt.ping('a')).toBe(undefined)
+  })
+
+  it('as a user who may not write, or not these keys, is an outage that says so, and writes nothing', async () => {
+    const owner = await as({ username: 'logfold', password: 's3cr:et/@' })
+    await fillWith(owner, generation, ['one'])
+    const reader = await as({ username: 'reader', password: 'pw-reader' })
+    const outcome = await reader.writer(generation).apply('a', batch(0, 1, 2, [set('one', '"new"')]))
+    const cause = { code: 'view-unavailable', message: expect.stringMatching(/may not do this/), remedy: expect.stringContaining('+@write') }
+    expect(outcome).toMatchObject({ kind: 'unavailable', cause })
+    expect((await reader.reader(generation).get(['one'])).map(textOf)).toEqual(['"one"'])
+    const elsewhere = await as({ username: 'elsewhere', password: 'pw-elsewhere' })
+    await expect(elsewhere.reader(generation).get(['one'])).rejects.toMatchObject(cause)
+    expect(await owner.reader(generation).vouched('a')).toEqual([1])
+    await owner.admin(generation).drop()
+  })
+
+  it('as a user who may not ask INFO works; what INFO would have told is not told', async () => {
+    const blind = await as({ username: 'blind', password: 'pw-blind' })
+    expect(await blind.ping('a')).toBe(undefined)
+    const ids = Array.from({ length: 500 }, (_, number) => `id-${number}`)
+    await fillWith(blind, generation, ids)
+    const seen: string[] = []
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const page = await blind.reader(generation).list({ limit: 60, ...(cursor === undefined ? {} : { cursor }) })
+      seen.push(...page.entries.map(({ id }) => id))
+      cursor = page.cursor
+    }
+    expect(seen.toSorted()).toEqual(ids.toSorted())
+    await blind.admin(generation).drop()
+  })
+})
+
+describe('TLS', () => {
+  it('is used for rediss://, believes only whom it should, and shows a certificate of its own', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'logfold-redis-tls-'))
+    const file = (name: string): string => join(folder, name)
+    const days = ['-days', '2', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+    await run('openssl', [
+      'req',
+      '-x509',
+      ...days,
+      '-subj',
+      '/CN=redis.test',
+      '-addext',
+      'subjectAltName=DNS:redis.test',
+      '-keyout',
+      file('key'),
+      '-out',
+      file('crt'),
+    ])
+    const port = await freePort()
+    const files = { 'tls-cert-file': file('crt'), 'tls-key-file': file('key'), 'tls-ca-cert-file': file('crt') }
+    await using servers = await startRedis({ config: { 'tls-port': String(port), ...files } })
+    expect(servers.servers.length).toBe(1)
+    const [ca, cert, key] = [file('crt'), file('crt'), file('key')].map(path => readFileSync(path, 'utf8'))
+    const as = (tls: RedisConfig['tls']) =>
+      connect({ shards: { a: `rediss://127.0.0.1:${port}` }, keyPrefix: '', ...(tls === undefined ? {} : { tls }) })
+    const backends = {
+      right: await as({ ca, cert, key, servername: 'redis.test', rejectUnauthorized: true }),
+      trusting: await as({ cert, key, rejectUnauthorized: false }),
+      unbelieving: await as(undefined),
+      misnamed: await as({ ca, cert, key, servername: 'another.test', rejectUnauthorized: true }),
+      nameless: await as({ ca, servername: 'redis.test', rejectUnauthorized: true }),
+    }
+    try {
+      expect(await backends.right.ping('a')).toBe(undefined)
+      await fillWith(backends.right, generation, ['one'])
+      expect((await backends.trusting.reader(generation).get(['one'])).map(textOf)).toEqual(['"one"'])
+      const says = (message: RegExp) => ({
+        code: 'view-unavailable',
+        message: expect.stringMatching(message),
+        remedy: expect.stringMatching(/`tls`/),
+      })
+      expect(await backends.unbelieving.ping('a')).toMatchObject(says(/certificate/))
+      expect(await backends.misnamed.ping('a')).toMatchObject(says(/certificate/))
+      expect(await backends.nameless.ping('a')).toMatchObject({ code: 'view-unavailable' })
+    } finally {
+      for (const backend of Object.values(backends)) await backend.close()
+      rmSync(folder, { recursive: true })
+    }
+  })
+})

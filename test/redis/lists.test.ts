@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import { batch, compareBytes, del, set } from '../contract/backend/folding.ts'
+import { generationOf } from '../contract/backend/store.ts'
+import { type RedisServers, startRedis } from '../services/redis.ts'
+import { command, configOf, connect, fillWith, flush } from './world.ts'
+
+const unordered = generationOf({ ordered: false })
+
+describe('lists', () => {
+  let servers: RedisServers
+  let backend: ViewBackend
+  const address = (): string => servers.servers[0]?.address ?? ''
+  beforeAll(async () => {
+    servers = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } })
+  })
+  afterAll(() => servers.dispose())
+  beforeEach(async () => {
+    backend = await connect(configOf({ a: address() }))
+  })
+  afterEach(async () => {
+    await backend.close()
+    await flush(address())
+  })
+
+  async function pagesOf(generation: Generation, limit: number, between: (page: number) => Promise<void> = async () => undefined) {
+    const reader = backend.reader(generation)
+    const pages: string[][] = []
+    let cursor: string | undefined
+    do {
+      const page = await reader.list({ limit, ...(cursor === undefined ? {} : { cursor }) })
+      expect(page.entries.length).toBeLessThanOrEqual(limit)
+      pages.push(page.entries.map(({ id }) => id))
+      cursor = page.cursor
+      await between(pages.length)
+    } while (cursor !== undefined)
+    return pages
+  }
+
+  // Redis keeps small sets of numbers as an array, and up to 7.0 all others as a table; SSCAN gives the first whole, however long.
+  it.each([
+    ['500 numbers, which Redis keeps as an intset', Array.from({ length: 500 }, (_, number) => String(number)), 'intset'],
+    ['3,000 ids in a table', Array.from({ length: 3_000 }, (_, number) => `id-${number}`), 'hashtable'],
+  ])('of %s give each once, in pages of any size', async (_, ids, encoding) => {
+    await fillWith(backend, unordered, ids)
+    expect(await command(address(), 'OBJECT', 'ENCODING', 'job@1/keys')).toBe(encoding)
+    for (const limit of [1, 3, 17, 100, 499, 1_000, 5_000]) {
+      const seen = (await pagesOf(unordered, limit)).flat()
+      expect(seen.toSorted()).toEqual(ids.toSorted())
+    }
+  })
+
+  it('give what is there throughout, while the set grows thirtyfold, shrinks and changes its kind', async () => {
+    const kept = Array.from({ length: 300 }, (_, number) => String(number))
+    await fillWith(backend, unordered, kept)
+    for (const limit of [1, 4, 50]) {
+      let position = (await backend.reader(unordered).vouched('a'))[1] ?? 0
+      const fold = async (ids: readonly string[], kind: 'set' | 'del'): Promise<void> => {
+        const ops = ids.map(id => (kind === 'set' ? set(id, '0') : del(id)))
+        expect(await backend.writer(unordered).apply('a', batch(1, position, ++position, ops))).toEqual({ kind: 'applied' })
+      }
+      const others = Array.from({ length: 10_000 }, (_, number) => `other-${number}`)
+      const seen = await pagesOf(unordered, limit, async page => {
+        if (page % 40 === 10) await fold(others, 'set')
+        if (page % 40 === 30) await fold(others, 'del')
+        if (page < 400) await fold([`other-${page}`, `-${page}`], page % 2 === 0 ? 'set' : 'del')
+        if (page > 3_000 && page % 40 === 11) await fold(others, 'del')
+      })
+      expect(new Set(seen.flat().filter(id => /^\d+$/.test(id)))).toEqual(new Set(kept))
+      await fold([...others, ...Array.from({ length: 400 }, (_, number) => `-${number}`)], 'del')
+    }
+  })
+
+  it('of large values end a page early, so that no page is above 5 MB', async () => {
+    for (const generation of [unordered, generationOf({ number: 2, ordered: true })]) {
+      await fillWith(backend, generation, [])
+      const ids = Array.from({ length: 40 }, (_, number) => `id-${String(number).padStart(2, '0')}`)
+      const value = 'x'.repeat(900_000)
+      for (const [at, id] of ids.entries()) await backend.writer(generation).apply('a', batch(1, at, at + 1, [set(id, value)]))
+      const pages = await pagesOf(generation, 1_000)
+      expect(pages.flat().toSorted()).toEqual(ids)
+      expect(Math.max(...pages.map(page => page.length))).toBeLessThanOrEqual(5)
+    }
+  })
+
+  it('end with cursor-expired when the server was started again, as its order is another; ordered ones go on, in any generation', async () => {
+    const ordered = generationOf({ number: 2, ordered: true })
+    const next = generationOf({ number: 3, ordered: true })
+    const ids = Array.from({ length: 2_000 }, (_, number) => `id-${number}`)
+    for (const generation of [unordered, ordered, next]) await fillWith(backend, generation, ids)
+    const [scanned, ranged] = [await backend.reader(unordered).list({ limit: 100 }), await backend.reader(ordered).list({ limit: 100 })]
+    const [server] = servers.servers
+    await server?.stop()
+    await expect(backend.reader(unordered).list({ limit: 100, cursor: scanned.cursor ?? '' })).rejects.toMatchObject({ code: 'view-unavailable' })
+    await server?.start()
+    await expect.poll(() => backend.ping('a')).toBe(undefined)
+    await expect(backend.reader(unordered).list({ limit: 100, cursor: scanned.cursor ?? '' })).rejects.toMatchObject({ code: 'cursor-expired' })
+    const sorted = ids.toSorted(compareBytes)
+    for (const generation of [ordered, next]) {
+      const page = await backend.reader(generation).list({ limit: 100, cursor: ranged.cursor ?? '' })
+      expect(page.entries.map(({ id }) => id)).toEqual(sorted.slice(ranged.entries.length, ranged.entries.length + page.entries.length))
+      expect(page.entries.length).toBeGreaterThan(0)
+    }
+  })
+
+  it('leave out ids whose value went meanwhile, and never give an entry without one', async () => {
+    await fillWith(backend, unordered, ['a', 'b', 'c'])
+    await command(address(), 'DEL', 'job@1:b')
+    expect((await pagesOf(unordered, 10)).flat().toSorted()).toEqual(['a', 'c'])
+  })
+
+  it('in key order hold nothing back, where the keys of a shard lie close together', async () => {
+    await using three = await startRedis({ servers: 3 })
+    const ring = await connect(configOf(Object.fromEntries(three.servers.map((server, at) => ['abc'[at] ?? '', server.address]))))
+    const ordered = generationOf({ ordered: true })
+    const ids = Array.from({ length: 20_000 }, (_, number) => `${'cab'[Math.floor(number / 5_000)] ?? 'd'}-${number}`)
+    const clustered = ids.filter(id => id.startsWith('d') || ring.owner(id) === id[0])
+    await fillWith(ring, ordered, clustered)
+    for (const limit of [7, 100, 1_000]) {
+      const seen: string[] = []
+      for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+        const page = await ring.reader(ordered).list({ limit, ...(cursor === undefined ? {} : { cursor }) })
+        seen.push(...page.entries.map(({ id }) => id))
+        cursor = page.cursor
+      }
+      expect(seen).toEqual(clustered.toSorted(compareBytes))
+    }
+    await ring.close()
+  })
+
+  it('refuse cursors of shards that are not there', async () => {
+    await fillWith(backend, unordered, ['a'])
+    const cursor = Buffer.from(JSON.stringify(['b', '', '0'])).toString('base64url')
+    await expect(backend.reader(unordered).list({ limit: 1, cursor })).rejects.toMatchObject({ code: 'cursor-expired' })
+  })
+})

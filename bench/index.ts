@@ -2,6 +2,7 @@
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: (args: readonly string[]) => Promise<void> }>>> = {
   ingest: () => import('./ingest.ts'),
+  writes: () => import('./writes.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

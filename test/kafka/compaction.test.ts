@@ -1,9 +1,9 @@
 import { readdirSync, readlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type KafkaCluster, startKafka } from '../services/kafka.ts'
+import { type KafkaCluster, kafkaTool, startKafka } from '../services/kafka.ts'
 import { kafkaLog } from '../support/kafka-log.ts'
-import { expectSameByAll, kafkajsOf, makeTopic, missingIn, openTopic, readOurs, toldBy } from '../support/kafka-reading.ts'
+import { expectSameByAll, kafkajsOf, makeTopic, missingIn, openTopic, readOn, readOurs, toldBy } from '../support/kafka-reading.ts'
 
 /**
  * The cleaner never touches a partition's last segment, and begins a new one when a record's time lies `segment.ms` behind the segment's first. So records are
@@ -125,7 +125,7 @@ describe('a compacted topic', () => {
 })
 
 describe('a partition whose end is only holes', () => {
-  it('is caught up, where nothing is left below an open transaction; and goes on when that is committed', async () => {
+  it('is caught up, where nothing is left below an open transaction; and goes on when that is ended', async () => {
     const { bootstrap } = kafka
     const [broker] = kafka.brokers
     const name = await makeTopic(bootstrap, { config: CLEANED })
@@ -152,11 +152,16 @@ describe('a partition whose end is only holes', () => {
     }
     const reader = log.reader(topic, 0, 0)
     expect((await reader.next(0)).next).toBe(10)
-    const next = reader.next(10_000)
-    await transaction.commit()
+    const next = readOn(reader, 10, 20_000)
+    // By the leader itself, as kafkajs gives up while its coordinator loads.
+    const open = ['--topic', name, '--partition', '0', '--start-offset', '10']
+    await kafkaTool('kafka-transactions', ['--bootstrap-server', bootstrap, 'abort', ...open])
+    const ended = await next
+    expect([ended.stretches.at(-1)?.next, ended.records]).toEqual([12, []])
     await producer.disconnect()
-    expect(toldBy(await next)).toMatchObject([{ offset: 10, key: 'open0', value: 'v 0' }])
-    await expectSameByAll({ bootstrap, log, topic }, [0, 5, 10])
+    await segments.write(many(1, 'last', 'v'), false)
+    expect(toldBy(await reader.next(20_000))).toMatchObject([{ offset: 12, key: 'last0', value: 'v 0' }])
+    await expectSameByAll({ bootstrap, log, topic }, [0, 5, 10, 11, 12])
   })
 
   it('is caught up, where all that is left is the ends of transactions', async () => {

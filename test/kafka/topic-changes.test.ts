@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { Topic } from '../../src/model/log.ts'
 import { appended, hasCode, set } from '../contract/log/support.ts'
 import { sharedKafka } from '../services/kafka.ts'
+import { quiet } from '../support/embedded-log.ts'
 import { kafkaLog } from '../support/kafka-log.ts'
 import { administer, kafkajsOf, makeTopic, openTopic, readOurs, toldBy } from '../support/kafka-reading.ts'
-import { TestLogger } from './group-members.ts'
 
 const tuning = { remadeAfterMs: 300, missingAfterMs: 300 }
 
@@ -27,12 +28,20 @@ async function fill(name: string, value: string): Promise<void> {
 const mismatch = hasCode('topic-mismatch')
 const missing = hasCode('topic-missing')
 
-async function opened(partitions = 1): Promise<{ readonly log: ReturnType<typeof kafkaLog>; readonly topic: Topic; readonly logger: TestLogger }> {
+interface Opened {
+  readonly log: KafkaLog
+  readonly topic: Topic
+  /** What an operator was told. */
+  readonly said: readonly unknown[]
+}
+
+async function opened(partitions = 1): Promise<Opened> {
   const name = await makeTopic(sharedKafka(), { partitions })
   await fill(name, 'old')
-  const logger = new TestLogger()
-  const log = kafkaLog({ tuning, logger })
-  return { log, topic: await openTopic(log, name, partitions), logger }
+  const said: unknown[] = []
+  const say = (...line: unknown[]) => said.push(line)
+  const log = kafkaLog({ tuning, logger: { ...quiet, info: say, warn: say, error: say } })
+  return { log, topic: await openTopic(log, name, partitions), said }
 }
 
 describe('a topic that was deleted and made again under its name', () => {
@@ -71,7 +80,7 @@ describe('a topic that was deleted and made again under its name', () => {
 
 describe('a topic that was deleted', () => {
   it('is topic-missing to who waits and to who begins, and other topics are read on', async () => {
-    const { log, topic, logger } = await opened()
+    const { log, topic, said } = await opened()
     const other = await log.topic({ name: await makeTopic(sharedKafka()), partitions: 1, replication: -1, create: false })
     const otherReader = log.reader(other, 0, 0)
     const next = log.reader(topic, 0, 10).next(30_000)
@@ -82,7 +91,7 @@ describe('a topic that was deleted', () => {
     await expect(log.endOffsets(topic)).rejects.toSatisfy(missing)
     await appended(log, other, [set('k', 'v')])
     expect(toldBy(await otherReader.next(5_000)).map(({ value }) => value)).toEqual(['v'])
-    expect(logger.said).toEqual([])
+    expect(said).toEqual([])
   })
 })
 

@@ -260,6 +260,22 @@ describe('a file that cannot be used', () => {
     expect(query('SELECT key FROM "job@1"')).toEqual([{ key: 'one' }])
   })
 
+  it('takes batches of several partitions that come at once, and one that is refused takes no other along', async () => {
+    const backend = await filled()
+    change(`CREATE TRIGGER no_two BEFORE INSERT ON "job@1" WHEN NEW.key = 'two' BEGIN SELECT RAISE(ABORT, 'not two'); END`)
+    const writer = backend.writer(generation)
+    const [first, ...others] = await Promise.all([
+      writer.apply(SHARD, batch(0, 8, 8)),
+      writer.apply(SHARD, batch(0, 8, 9, [set('two', '2')])),
+      writer.apply(SHARD, batch(1, 0, 3, [set('three', '3')])),
+      writer.apply(SHARD, batch(1, 5, 6, [set('four', '4')])),
+    ])
+    expect(first).toEqual({ kind: 'applied' })
+    expect(others.map(({ kind }) => kind)).toEqual(['refused', 'applied', 'elsewhere'])
+    expect(await writer.checkpoints(SHARD)).toEqual({ kind: 'open', checkpoints: [at(8), at(3)] })
+    expect(query('SELECT key FROM "job@1" ORDER BY key')).toEqual([{ key: 'one' }, { key: 'three' }])
+  })
+
   it('has no table for a view whose name SQLite keeps for itself', async () => {
     const backend = await connect()
     const kept = generationOf({ view: 'sqlite_jobs' })

@@ -15,8 +15,9 @@ import type {
   ViewReader,
   ViewWriter,
 } from '../../src/model/view-backend.ts'
+import { ApplyQueue } from './apply-queue.ts'
 import { LazyThread } from './lazy-thread.ts'
-import { packOps, unpackEntries, unpackValues } from './packing.ts'
+import { unpackEntries, unpackValues } from './packing.ts'
 import type { ReaderFunctions } from './reader-thread.ts'
 import { SHARD } from './standing.ts'
 import type { WriterFunctions } from './writer-thread.ts'
@@ -30,6 +31,7 @@ interface Threads {
 export class SqliteBackend implements ViewBackend {
   readonly shards: readonly string[] = [SHARD]
   readonly #threads: Threads
+  readonly #applying: ApplyQueue
   readonly #path: string
   readonly #logger: Logger
   #answers = true
@@ -41,6 +43,7 @@ export class SqliteBackend implements ViewBackend {
       writer: new LazyThread<WriterFunctions>(new URL('./writer-thread', import.meta.url), path),
       reader: new LazyThread<ReaderFunctions>(new URL('./reader-thread', import.meta.url), path),
     }
+    this.#applying = new ApplyQueue(this.#threads.writer)
   }
 
   owner(_id: string): string {
@@ -52,7 +55,7 @@ export class SqliteBackend implements ViewBackend {
   }
 
   writer(generation: Generation): ViewWriter {
-    return new SqliteWriter(this.#threads.writer, generation, error => this.#answered(error))
+    return new SqliteWriter(this.#threads.writer, this.#applying, generation, error => this.#answered(error))
   }
 
   admin(generation: Generation): ViewAdmin {
@@ -90,11 +93,13 @@ function assertShard(shard: string): void {
 
 class SqliteWriter implements ViewWriter {
   readonly #thread: LazyThread<WriterFunctions>
+  readonly #applying: ApplyQueue
   readonly #generation: Generation
   readonly #answered: (error: unknown) => void
 
-  constructor(thread: LazyThread<WriterFunctions>, generation: Generation, answered: (error: unknown) => void) {
+  constructor(thread: LazyThread<WriterFunctions>, applying: ApplyQueue, generation: Generation, answered: (error: unknown) => void) {
     this.#thread = thread
+    this.#applying = applying
     this.#generation = generation
     this.#answered = answered
   }
@@ -102,8 +107,7 @@ class SqliteWriter implements ViewWriter {
   async apply(shard: string, batch: Batch): Promise<ShardOutcome> {
     assertShard(shard)
     try {
-      const ops = packOps(batch.ops)
-      const outcome = await this.#thread.call('apply', [this.#generation, { ...batch, ops }], [ops.bytes])
+      const outcome = await this.#applying.apply(this.#generation, batch)
       this.#answered(undefined)
       return outcome
     } catch (error) {

@@ -5,6 +5,8 @@ import { openSqlite } from '../../src/sqlite/open.ts'
 
 /** How long an operation waits for a lock that somebody else has on the file. */
 const LOCK_WAIT_MS = 2_000
+/** 32 MB of write-ahead log before its pages are moved to the file: a fold of many ids writes the same pages of the index again and again. SQLite's default is 1,000. */
+const WAL_PAGES = 8_192
 /** Above this many prepared statements (a dozen a generation) all are given up and made again when needed. */
 const STATEMENTS_MAX = 500
 
@@ -84,7 +86,7 @@ export class SqliteFile {
     }
     const db = openSqlite(this.#path, { durability: 'normal', cacheBytes: this.#cacheBytes })
     try {
-      db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`)
+      db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`)
       const opened = inodeOf(this.#path)
       if (opened === undefined || (inode ?? opened) !== opened) throw new Error('the file was replaced while it was opened')
       this.#open = { db, inode: opened }

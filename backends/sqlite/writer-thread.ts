@@ -11,7 +11,7 @@ import { type Packed, unpackOps } from './packing.ts'
 import { standingOf } from './standing.ts'
 import { tablesOf, valueParameter } from './tables.ts'
 
-const CACHE_BYTES = 16 * 1024 * 1024
+const CACHE_BYTES = 32 * 1024 * 1024
 
 const file = new SqliteFile(String(workerData), { cacheBytes: CACHE_BYTES, role: 'writer' })
 
@@ -25,6 +25,10 @@ const write = <T>(work: (db: DatabaseSync) => T): T => file.use(db => transactio
 const functions = {
   /** @throws store-refused, view-unavailable */
   apply: (generation: Generation, batch: PackedBatch): ShardOutcome => write(() => apply(generation, batch)),
+
+  /** In one transaction. @throws store-refused, view-unavailable; then nothing was done */
+  applyAll: (batches: readonly { readonly generation: Generation; readonly batch: PackedBatch }[]): readonly ShardOutcome[] =>
+    write(() => batches.map(({ generation, batch }) => apply(generation, batch))),
 
   checkpoints: (generation: Generation): ShardCheckpoints =>
     file.use(db =>

@@ -12,7 +12,7 @@ const ANSWER_MS = 30_000
 const LATE_MS = 3_000
 const PARTITION_BYTES = 1024 * 1024
 /** An answer is one buffer, which stays while a stretch of it is held. */
-const ANSWER_BYTES = 4 * 1024 * 1024
+const ANSWER_BYTES = 2 * 1024 * 1024
 
 /** What a loop fetches for. */
 export interface Fetching {

@@ -1,0 +1,84 @@
+import { isLogfoldError } from '../../src/model/errors.ts'
+import type { Batch, Generation, ShardOutcome } from '../../src/model/view-backend.ts'
+import type { LazyThread } from './lazy-thread.ts'
+import { packOps } from './packing.ts'
+import type { WriterFunctions } from './writer-thread.ts'
+
+/** What one transaction takes at most beside its first batch; its pages have to fit the connection's cache. */
+const GROUP_BYTES_MAX = 8 * 1024 * 1024
+
+interface Waiting {
+  readonly generation: Generation
+  readonly batch: Batch
+  readonly resolve: (outcome: ShardOutcome) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Gives batches to the writing thread. What arrives while a transaction is under way shares the next one, as folds of several partitions do: ids stand in no order, so each batch touches a
+ * large part of the index's pages, and together they write each page once. Each batch is compared with its own checkpoint all the same.
+ */
+export class ApplyQueue {
+  readonly #thread: LazyThread<WriterFunctions>
+  readonly #waiting: Waiting[] = []
+  #running = false
+
+  constructor(thread: LazyThread<WriterFunctions>) {
+    this.#thread = thread
+  }
+
+  /** @throws what the thread throws for this batch */
+  apply(generation: Generation, batch: Batch): Promise<ShardOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ generation, batch, resolve, reject })
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#waiting.length > 0) {
+      const group = this.#take()
+      if (group.length === 1 || !(await this.#together(group))) for (const one of group) await this.#alone(one)
+    }
+    this.#running = false
+  }
+
+  #take(): readonly Waiting[] {
+    let bytes = 0
+    const over = this.#waiting.findIndex(({ batch }, nth) => {
+      bytes += bytesOf(batch)
+      return nth > 0 && bytes > GROUP_BYTES_MAX
+    })
+    return this.#waiting.splice(0, over < 0 ? this.#waiting.length : over)
+  }
+
+  /** False where the data of one was refused: each is tried alone then. */
+  async #together(group: readonly Waiting[]): Promise<boolean> {
+    const packed = group.map(({ generation, batch }) => ({ generation, batch: { ...batch, ops: packOps(batch.ops) } }))
+    try {
+      const outcomes = await this.#thread.call(
+        'applyAll',
+        [packed],
+        packed.map(({ batch }) => batch.ops.bytes),
+      )
+      for (const [nth, { resolve, reject }] of group.entries()) {
+        const outcome = outcomes[nth]
+        if (outcome === undefined) reject(new Error('The thread gave fewer outcomes than it got batches'))
+        else resolve(outcome)
+      }
+      return true
+    } catch (error) {
+      if (isLogfoldError(error, 'store-refused')) return false
+      for (const { reject } of group) reject(error)
+      return true
+    }
+  }
+
+  async #alone({ generation, batch, resolve, reject }: Waiting): Promise<void> {
+    const ops = packOps(batch.ops)
+    await this.#thread.call('apply', [generation, { ...batch, ops }], [ops.bytes]).then(resolve, reject)
+  }
+}
+
+const bytesOf = ({ ops }: Batch): number => ops.reduce((sum, op) => sum + op.id.length + (op.kind === 'set' ? op.value.end - op.value.start : 0), 0)

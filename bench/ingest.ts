@@ -1,178 +1,85 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { Kafka, logLevel } from 'kafkajs'
+import postgres from '../backends/postgres/index.ts'
+import redis from '../backends/redis/index.ts'
 import sqlite from '../backends/sqlite/index.ts'
 import type { KafkaLog } from '../src/log/kafka/log.ts'
-import { Metrics } from '../src/metrics/metrics.ts'
 import type { Topic } from '../src/model/log.ts'
-import { partitioners } from '../src/model/partitioner.ts'
-import type { Generation, ViewBackend } from '../src/model/view-backend.ts'
-import { DeadLetters } from '../src/pipeline/dead-letters.ts'
-import { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
-import { startKafka } from '../test/services/kafka.ts'
-import { jobAt, PARTITIONS, RECORDS } from './support/jobs.ts'
+import type { BackendModule, ViewBackend } from '../src/model/view-backend.ts'
+import { startKafka } from '../test/services/kafka-cluster.ts'
+import { startPostgres } from '../test/services/postgres-server.ts'
+import { startRedis } from '../test/services/redis-cluster.ts'
+import { fold } from './support/fold.ts'
+import { PARTITIONS, RECORDS } from './support/jobs.ts'
 import { benchLog, fillTopic } from './support/kafka-topic.ts'
+import { copy, preparedUpserts, redisPipe } from './support/limits.ts'
 import { quiet } from './support/quiet.ts'
-import { type Contender, compare, perSecond } from './support/rounds.ts'
-
-const ROUNDS = 3
+import { kafkajsConsumer, ownReader } from './support/readers.ts'
+import { compare } from './support/rounds.ts'
 
 /**
- * How fast a view is folded: reading alone, beside kafkajs's own consumer; and from Kafka into each store, beside what that store takes at most when the same entries are prepared
- * beforehand. Starts a broker of its own, unless BENCH_KAFKA names one.
+ * How fast a view is folded: reading alone, beside kafkajs's own consumer; and from Kafka into each store, beside what that store takes at most. On servers of its own.
+ * `npm run bench -- ingest [reading] [sqlite] [redis] [postgres]`; BENCH_RECORDS and BENCH_ROUNDS change the size.
  */
-export async function bench(): Promise<void> {
-  const own = process.env.BENCH_KAFKA === undefined ? await startKafka({ heapMegabytes: 512 }) : undefined
-  const bootstrap = process.env.BENCH_KAFKA ?? own?.bootstrap ?? ''
-  const log = benchLog(bootstrap)
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3)
+const NAMES = ['a', 'b', 'c']
+
+interface Given {
+  readonly bootstrap: string
+  readonly log: KafkaLog
+  readonly topic: Topic
+}
+
+const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
+  reading: ({ bootstrap, log, topic }) => compare('Reading alone', [kafkajsConsumer(bootstrap, topic), ownReader(log, topic)], ROUNDS),
+
+  async sqlite({ log, topic }) {
+    const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
+    const backend = await connect(sqlite, { path: 'views.sqlite' }, dataDir)
+    await compare('Kafka → SQLite', [preparedUpserts(), fold('logfold', log, topic, backend)], ROUNDS)
+    await backend.close()
+    rmSync(dataDir, { recursive: true })
+  },
+
+  async redis({ log, topic }) {
+    await using servers = await startRedis({ servers: NAMES.length })
+    const ports = servers.servers.map(({ port }) => port)
+    const shards = Object.fromEntries(NAMES.map((name, nth) => [name, `redis://127.0.0.1:${ports[nth]}`]))
+    const backend = await connect(redis, { shards })
+    const limit = redisPipe(ports, id => NAMES.indexOf(backend.owner(id)))
+    await compare('Kafka → a ring of 3 Redis', [limit, fold('logfold', log, topic, backend)], ROUNDS)
+    await backend.close()
+  },
+
+  async postgres({ log, topic }) {
+    await using server = await startPostgres()
+    const backend = await connect(postgres, { url: server.url })
+    await compare('Kafka → Postgres', [copy(server.url), fold('logfold', log, topic, backend)], ROUNDS)
+    await backend.close()
+  },
+}
+
+export async function bench(args: readonly string[]): Promise<void> {
+  const unknown = args.find(name => sections[name] === undefined)
+  if (unknown !== undefined) throw new Error(`There is no part ${unknown}; there are ${Object.keys(sections).join(', ')}`)
+  const kafka = await startKafka({ heapMegabytes: 512 })
+  const log = benchLog(kafka.bootstrap)
   try {
-    const topic = await fillTopic(log, `bench-ingest-${process.pid}`)
+    const topic = await fillTopic(log, 'bench-ingest')
     process.stdout.write(`${RECORDS.toLocaleString('en')} records of 240 bytes in ${PARTITIONS} partitions\n`)
-    await compare('Reading alone', [consumer(bootstrap, topic), reader(log, topic)], ROUNDS)
-    await compare('Kafka → SQLite', [preparedUpserts(), ingest('logfold, Kafka → SQLite', log, topic, openSqlite)], ROUNDS)
+    for (const name of args.length === 0 ? Object.keys(sections) : args) await sections[name]?.({ bootstrap: kafka.bootstrap, log, topic })
+    process.stdout.write(`Most memory of this process: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB, with what the limits prepare\n`)
   } finally {
     await log.close()
-    await own?.dispose()
+    await kafka.dispose()
   }
 }
 
-const consumer = (bootstrap: string, { name: topic }: Topic): Contender => ({
-  name: "kafkajs's consumer, eachBatch",
-  async run() {
-    const kafka = new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING })
-    const group = kafka.consumer({ groupId: `bench-${performance.now()}` })
-    await group.connect()
-    await group.subscribe({ topic, fromBeginning: true })
-    const done = Promise.withResolvers<void>()
-    let read = 0
-    let startedMs = 0
-    // From the assignment on, so that joining the group doesn't count.
-    group.on(group.events.GROUP_JOIN, () => {
-      startedMs = performance.now()
-    })
-    await group.run({
-      autoCommit: false,
-      eachBatch: async ({ batch }) => {
-        read += batch.messages.length
-        if (read >= RECORDS) done.resolve()
-      },
-    })
-    await done.promise
-    const rate = perSecond(read, startedMs)
-    await group.disconnect()
-    return rate
-  },
-})
-
-const reader = (log: KafkaLog, topic: Topic): Contender => ({
-  name: "logfold's reader, CRC checked, each record walked",
-  async run() {
-    const startedMs = performance.now()
-    let read = 0
-    await Promise.all(
-      Array.from({ length: PARTITIONS }, async (_, partition) => {
-        const its = log.reader(topic, partition, 0)
-        for (;;) {
-          const stretch = await its.next(1_000)
-          const cursor = stretch.records()
-          while (cursor.next()) read++
-          if (stretch.next === stretch.endOffset) break
-        }
-        its.close()
-      }),
-    )
-    if (read !== RECORDS) throw new Error(`${read} records were read`)
-    return perSecond(read, startedMs)
-  },
-})
-
-interface Opened extends AsyncDisposable {
-  readonly backend: ViewBackend
+/** As the config would, from its section. */
+async function connect<Config>(module: BackendModule<Config>, section: object, dataDir = '.'): Promise<ViewBackend> {
+  const parsed = await module.config['~standard'].validate(section)
+  if (parsed.issues !== undefined) throw new Error(parsed.issues.map(({ message }) => message).join('; '))
+  return module.connect(parsed.value, { name: 'bench', dataDir, logger: quiet })
 }
-
-async function openSqlite(): Promise<Opened> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
-  const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'bench', dataDir, logger: quiet })
-  return {
-    backend,
-    async [Symbol.asyncDispose]() {
-      await backend.close()
-      rmSync(dataDir, { recursive: true })
-    },
-  }
-}
-
-/** The whole way: the group, fetch, decode, fold, apply, checkpoint; until every shard vouches for the end of the log. */
-const ingest = (name: string, log: KafkaLog, topic: Topic, open: () => Promise<Opened>): Contender => ({
-  name,
-  async run() {
-    await using opened = await open()
-    const { backend } = opened
-    const dead = await log.topic({ name: `bench-dead-${process.pid}`, partitions: 1, replication: -1, create: true })
-    const deadLetters = new DeadLetters(log, dead, quiet)
-    const generation: Generation = {
-      view: 'job',
-      number: 1,
-      partitions: PARTITIONS,
-      format: 'json',
-      ordered: false,
-      uid: 'bench',
-      logId: log.logId,
-      topicId: topic.id,
-      definitionHash: 'bench',
-    }
-    const failed = Promise.withResolvers<never>()
-    const pipeline = new ViewPipeline({
-      log,
-      topic,
-      generation,
-      backend,
-      rules: { format: 'json', schema: undefined, partitioner: key => partitioners.murmur2(key, PARTITIONS) },
-      deadLetters,
-      group: `bench-${process.pid}-${performance.now()}`,
-      metrics: new Metrics('bench'),
-      logger: quiet,
-      applied: () => undefined,
-      stopped: failed.reject,
-      failed: failed.reject,
-    })
-    const startedMs = performance.now()
-    await pipeline.start()
-    const view = backend.reader(generation)
-    const filled = async (): Promise<void> => {
-      while (!(await view.filled().catch(() => false))) await new Promise(resolve => setTimeout(resolve, 10))
-    }
-    await Promise.race([filled(), failed.promise])
-    const rate = perSecond(RECORDS, startedMs)
-    await pipeline.stop()
-    await deadLetters.close()
-    return rate
-  },
-})
-
-/** The same entries into a table of the same kind, by one prepared statement in transactions of a thousand: what SQLite takes from a caller that does nothing else. */
-const preparedUpserts = (): Contender => ({
-  name: 'limit: prepared upserts of the same keys',
-  async run() {
-    const folder = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
-    const jobs = Array.from({ length: RECORDS }, (_, nth) => jobAt(nth))
-    const db = new DatabaseSync(join(folder, 'limit.sqlite'))
-    try {
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -262144')
-      db.exec('CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT, log_partition INT, log_offset INT, log_time INT)')
-      const upsert = db.prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
-      const startedMs = performance.now()
-      for (let at = 0; at < jobs.length; at += 1_000) {
-        db.exec('BEGIN')
-        for (const { id, value } of jobs.slice(at, at + 1_000)) upsert.run(id, value.toString(), 0, at, at)
-        db.exec('COMMIT')
-      }
-      return perSecond(RECORDS, startedMs)
-    } finally {
-      db.close()
-      rmSync(folder, { recursive: true })
-    }
-  },
-})

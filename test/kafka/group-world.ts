@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { ISocketFactory, SASLOptions } from 'kafkajs'
 import { onTestFinished } from 'vitest'
-import { type KafkaClient, makeClient, refusalOf, SharedAdmin } from '../../src/log/kafka/client.ts'
+import { type KafkaClient, makeClient, refusalIn, SharedAdmin } from '../../src/log/kafka/client.ts'
 import { Memberships } from '../../src/log/kafka/membership.ts'
 import { type FoundTopic, Topics } from '../../src/log/kafka/topics.ts'
 import type { Topic } from '../../src/model/log.ts'
@@ -47,7 +47,7 @@ async function found(admin: SharedAdmin, name: string): Promise<FoundTopic | 'fo
     const { topics } = await admin.use(each => each.fetchTopicMetadata({ topics: [name] }))
     return { id: name, partitions: topics[0]?.partitions.length ?? 0 }
   } catch (error) {
-    const type = refusalOf(error)?.type
+    const type = refusalIn(error)?.type
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
     if (type === 'TOPIC_AUTHORIZATION_FAILED') return 'forbidden'
     throw error

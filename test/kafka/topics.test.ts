@@ -54,7 +54,6 @@ describe('topics in Kafka', () => {
       partitions: 2,
       recordBytesMax: 3_000_000,
       deleteRetentionMs: 86_400_000,
-      minInsyncReplicas: 1,
     })
     expect(await settingsOf(world, made.name, ['cleanup.policy', 'max.message.bytes'])).toEqual({
       'cleanup.policy': 'compact',

@@ -19,7 +19,7 @@ export class RequestFailed extends Error {
   }
 }
 
-/** What reading and writing may know of the cluster. */
+/** What writing, and asking for end offsets, may know of the cluster. */
 export interface Brokers {
   /** From the metadata read last; undefined while the partition has no leader, or isn't known. */
   leaderOf(topic: Topic, partition: number): Leader | undefined
@@ -27,7 +27,7 @@ export interface Brokers {
   faultOf(topic: Topic): LogfoldError | undefined
   /** Reads the metadata again; callers share one request, and at most some a second are sent. Never throws: without an answer what was known stays. */
   refresh(): Promise<void>
-  /** Sends over the connection that all but fetches share. @throws RequestFailed, also after `timeoutMs`; what the answer's decoding throws */
+  /** Sends over a connection that no fetch holds up. @throws RequestFailed, also after `timeoutMs`; what the answer's decoding throws */
   request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer>
   /** As `request`, to a broker that answers. */
   requestAny<Answer>(request: Request<Answer>, timeoutMs: number): Promise<Answer>

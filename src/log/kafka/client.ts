@@ -1,36 +1,31 @@
-import { connect, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { type Admin, type ISocketFactory, type ISocketFactoryArgs, Kafka, type LogEntry, logLevel, type SASLOptions } from 'kafkajs'
+import type { Socket } from 'node:net'
+import { type Admin, Kafka, type LogEntry, logLevel } from 'kafkajs'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Logger } from '../../model/logger.ts'
+import { type ConnectionOptions, defaultSocketFactory } from './kafkajs.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
 /** Longer than a session: the coordinator may hold an answer back until a member that has died is noticed. */
 const REQUEST_TIMEOUT_MS = 12_000
 /** kafkajs tries again by itself for about a second; who goes on for longer does so by beginning anew. */
 const RETRY = { initialRetryTime: 200, maxRetryTime: 1_000, retries: 2 }
-const KEEP_ALIVE_DELAY_MS = 60_000
 /** For one piece of work with the admin client. */
 const ADMIN_MS = 15_000
 const DISCONNECT_MS = 1_000
 /** A connection that kafkajs has to throw away: nothing was refused. */
 const ILLEGAL_SASL_STATE = 'ILLEGAL_SASL_STATE'
 
-export interface ClientOptions {
+export interface ClientOptions extends ConnectionOptions {
+  /** `host:port` each; any one that answers will do. */
   readonly brokers: readonly string[]
-  readonly ssl: boolean | ConnectionOptions
-  readonly sasl: SASLOptions | undefined
-  readonly clientId: string
-  /** For tests, which lead connections through a proxy. */
-  readonly socketFactory?: ISocketFactory
 }
 
 /** The way to kafkajs's public parts. Its log lines go to the logger, at level debug: what an operator should know is said once, by us. */
 export interface KafkaClient {
   /** As a remedy names them: `--bootstrap-server`. */
   readonly bootstrapServers: string
-  /** As an ACL names us. */
-  readonly principal: string
+  /** The remedy where we lack a right. @param resource as kafka-acls.sh takes it: `--topic jobs` */
+  allow(operations: readonly string[], resource: string): string
   session(): Session
 }
 
@@ -43,15 +38,20 @@ export interface Session {
 
 export function makeClient(options: ClientOptions, logger: Logger): KafkaClient {
   const { brokers, sasl } = options
+  const bootstrapServers = brokers.join(',')
+  const principal = `User:${sasl !== undefined && 'username' in sasl ? sasl.username : 'NAME'}`
   return {
-    bootstrapServers: brokers.join(','),
-    principal: `User:${sasl !== undefined && 'username' in sasl ? sasl.username : 'NAME'}`,
+    bootstrapServers,
+    allow(operations, resource) {
+      const named = operations.map(operation => ` --operation ${operation}`).join('')
+      return `Allow it: kafka-acls.sh --bootstrap-server ${bootstrapServers} --add --allow-principal ${principal}${named} ${resource}`
+    },
     session: () => makeSession(options, logger),
   }
 }
 
 function makeSession(options: ClientOptions, logger: Logger): Session {
-  const { brokers, ssl, sasl, clientId, socketFactory = plainOrTls } = options
+  const { brokers, ssl, sasl, clientId, socketFactory = defaultSocketFactory } = options
   const sockets = new Set<Socket>()
   let abandoned = false
   const kafka = new Kafka({
@@ -83,14 +83,6 @@ function makeSession(options: ClientOptions, logger: Logger): Session {
   }
 }
 
-/** As kafkajs's own, which it doesn't export. */
-function plainOrTls({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
-  const socket = ssl
-    ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
-    : connect({ host, port }, onConnect)
-  return socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
-}
-
 function forward(logger: Logger, { namespace, label, log }: LogEntry): void {
   const { timestamp: _timestamp, logger: _logger, message, stack: _stack, ...fields } = log
   logger.debug(`kafkajs: ${message}`, { ...fields, part: namespace, kafkajsLevel: label })
@@ -114,7 +106,7 @@ export class SharedAdmin {
     try {
       return await within(ADMIN_MS, current.admin.then(work))
     } catch (error) {
-      if (refusalOf(error) !== undefined) throw error
+      if (refusalIn(error) !== undefined) throw error
       if (this.#current === current) this.#current = undefined
       current.session.abandon()
       if (this.#closed) throw new LogfoldError('closed', 'The log was closed', { cause: error })
@@ -156,7 +148,7 @@ export interface Refusal {
 }
 
 /** kafkajs wraps what the broker answered, sometimes twice. Undefined where no broker said no: an outage. */
-export function refusalOf(error: unknown): Refusal | undefined {
+export function refusalIn(error: unknown): Refusal | undefined {
   for (let at: unknown = error; at instanceof Error; at = 'errors' in at && Array.isArray(at.errors) ? at.errors[0] : at.cause) {
     if (!('type' in at) || typeof at.type !== 'string' || at.type === ILLEGAL_SASL_STATE) continue
     return { type: at.type, retriable: 'retriable' in at && at.retriable === true, message: at.message }

@@ -3,10 +3,13 @@ import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import { type Brokers, type Leader, RequestFailed } from './brokers.ts'
-import { type Connection, type ConnectionOptions, openConnection } from './kafkajs.ts'
+import type { ClientOptions } from './client.ts'
+import { type Connection, openConnection } from './kafkajs.ts'
 import { KnownTopics, type TopicTuning } from './known-topics.ts'
 import { Link } from './link.ts'
+import { INIT_PRODUCER_ID } from './wire/init-producer-id.ts'
 import { type Metadata, metadataRequest } from './wire/metadata.ts'
+import { PRODUCE } from './wire/produce.ts'
 import type { Request } from './wire/request.ts'
 
 const METADATA_MS = 5_000
@@ -15,12 +18,8 @@ const REFRESH_GAP_MS = 100
 /** Without being asked: so that a topic that was made again, or got more partitions, is noticed where nobody reads it. */
 const REFRESH_MS = 15_000
 const AWAY_RETRY_MS = 500
-const PRODUCE = 0
-const INIT_PRODUCER_ID = 22
 
-export interface ClusterOptions extends ConnectionOptions, Partial<TopicTuning> {
-  /** `host:port` each; any one that answers will do. */
-  readonly brokers: readonly string[]
+export interface ClusterOptions extends ClientOptions, Partial<TopicTuning> {
   readonly logger: Logger
 }
 
@@ -94,12 +93,12 @@ export class Cluster implements Brokers {
       this.#learn(metadata)
       return metadata
     } catch (error) {
-      throw this.#away ?? unavailable(error)
+      throw this.#away ?? unreachable(error)
     }
   }
 
   async request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer> {
-    const writes = request.apiKey === PRODUCE || request.apiKey === INIT_PRODUCER_ID
+    const writes = request.apiKey === PRODUCE.apiKey || request.apiKey === INIT_PRODUCER_ID.apiKey
     return this.link(nodeId, writes ? 'writing' : 'asking').request(request, timeoutMs)
   }
 
@@ -126,7 +125,7 @@ export class Cluster implements Brokers {
       }
     }
     const failed = new RequestFailed(failures.join('; '), sent)
-    if (!this.#closing.signal.aborted) this.#setAway(unavailable(failed))
+    if (!this.#closing.signal.aborted) this.#setAway(unreachable(failed))
     throw failed
   }
 
@@ -231,7 +230,7 @@ function addressOf(broker: string): Address {
 
 const keyOf = ({ host, port }: Address): string => `${host}:${port}`
 
-const unavailable = (error: unknown): LogfoldError =>
+const unreachable = (error: unknown): LogfoldError =>
   new LogfoldError('log-unavailable', `Kafka cannot be reached: ${messageOf(error)}`, {
     remedy: 'See that the brokers run and can be reached under the names they give out (advertised.listeners); logfold tries on',
     retryAfterMs: 1_000,

@@ -1,8 +1,8 @@
 import type { Cluster, Consumer, PartitionAssigner } from 'kafkajs'
-import { type KafkaClient, refusalOf, type Session, within } from './client.ts'
+import { type KafkaClient, refusalIn, type Session, within } from './client.ts'
 import { type Claims, stickyAssignor } from './sticky-assignor.ts'
 
-export const SESSION_TIMEOUT_MS = 10_000
+const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 10_000
 const HEARTBEAT_INTERVAL_MS = 1_000
 /** A consumer whose partitions are all paused sleeps so long, and then looks whether a heartbeat is due: it is the delay of noticing a rebalance, beside the interval. */
@@ -141,7 +141,7 @@ export class GroupConsumer {
       await broker.describeGroups({ groupIds: [this.#options.group] })
       return cause
     } catch (error) {
-      return refusalOf(error)?.type.endsWith('AUTHORIZATION_FAILED') === true ? error : cause
+      return refusalIn(error)?.type.endsWith('AUTHORIZATION_FAILED') === true ? error : cause
     }
   }
 }

@@ -4,17 +4,17 @@ import type { ISocketFactory, SASLOptions } from 'kafkajs'
 import type { Request } from './wire/request.ts'
 
 /**
- * The one file that knows kafkajs's insides: its connections, with TLS, SASL and the version handshake. Written against exactly this version; a test says when
- * what is used here has moved.
+ * The one file that knows kafkajs's insides: its connections, with TLS, SASL and the version handshake. Written against exactly this version, which package.json
+ * names.
  */
-export const KAFKAJS_VERSION = '2.2.4'
+const KAFKAJS_VERSION = '2.2.4'
 
 export interface ConnectionOptions {
   readonly clientId: string
   readonly ssl: boolean | import('node:tls').ConnectionOptions
   readonly sasl: SASLOptions | undefined
   /** For tests, which lead connections through a proxy. */
-  readonly socketFactory: ISocketFactory | undefined
+  readonly socketFactory?: ISocketFactory
 }
 
 /** Kafka's versions of each request a broker speaks, by API key. */
@@ -61,7 +61,8 @@ const ConnectionPool = inside<New<object, { pool: KafkajsConnection[] }>>('netwo
 const Broker = inside<New<object, KafkajsBroker>>('broker')
 const Encoder = inside<new () => KafkajsEncoder>('protocol/encoder')
 const { createLogger } = inside<{ createLogger: (options: { level: number; logCreator: () => () => void }) => unknown }>('loggers')
-const defaultSocketFactory = inside<() => ISocketFactory>('network/socketFactory')
+/** Plain or TLS. */
+export const defaultSocketFactory = inside<() => ISocketFactory>('network/socketFactory')()
 
 const CONNECTION_TIMEOUT_MS = 5_000
 /** Never reached: every request has a timer of its own, which ends the connection. */
@@ -71,7 +72,7 @@ const REQUEST_TIMEOUT_MS = 600_000
 const silent = createLogger({ level: 0, logCreator: () => () => undefined })
 
 export function openConnection(options: ConnectionOptions, host: string, port: number): Connection {
-  const { clientId, ssl, sasl, socketFactory = defaultSocketFactory() } = options
+  const { clientId, ssl, sasl, socketFactory = defaultSocketFactory } = options
   const connectionPool = new ConnectionPool({
     host,
     port,

@@ -2,22 +2,21 @@ import { messageOf } from '../../model/errors.ts'
 import { RequestFailed } from './brokers.ts'
 import { within } from './client.ts'
 import type { ApiVersions, Connection } from './kafkajs.ts'
-import type { Request } from './wire/request.ts'
+import { FETCH } from './wire/fetch.ts'
+import { INIT_PRODUCER_ID } from './wire/init-producer-id.ts'
+import { LIST_OFFSETS } from './wire/list-offsets.ts'
+import { METADATA } from './wire/metadata.ts'
+import { OFFSET_FOR_LEADER_EPOCH } from './wire/offset-for-leader-epoch.ts'
+import { PRODUCE } from './wire/produce.ts'
+import { type Api, type Request, shownApi } from './wire/request.ts'
 
 const CONNECT_MS = 10_000
 /** Longer than a request takes; authentication is due some ten seconds before the broker insists on it. */
 const RETIRE_MS = 10_000
 const FAILING_MS = 10_000
 
-/** What every broker must speak: API key, name, the version used. */
-const NEEDED: readonly (readonly [apiKey: number, name: string, version: number])[] = [
-  [0, 'Produce', 8],
-  [1, 'Fetch', 13],
-  [2, 'ListOffsets', 5],
-  [3, 'Metadata', 12],
-  [22, 'InitProducerId', 1],
-  [23, 'OffsetForLeaderEpoch', 3],
-]
+/** What every broker must speak. */
+const NEEDED: readonly Api[] = [PRODUCE, FETCH, LIST_OFFSETS, METADATA, INIT_PRODUCER_ID, OFFSET_FOR_LEADER_EPOCH]
 
 /** A way to one broker: one connection at a time, made when it is needed and again after it failed. */
 export class Link {
@@ -136,12 +135,11 @@ export class Link {
   }
 
   #check(versions: ApiVersions): void {
-    const lacking = NEEDED.filter(([apiKey, , version]) => {
+    const lacking = NEEDED.filter(({ apiKey, apiVersion }) => {
       const spoken = versions[apiKey]
-      return spoken === undefined || spoken.minVersion > version || spoken.maxVersion < version
+      return spoken === undefined || spoken.minVersion > apiVersion || spoken.maxVersion < apiVersion
     })
     if (lacking.length === 0) return
-    const names = lacking.map(([, name, version]) => `${name} v${version}`).join(', ')
-    throw new Error(`the broker does not speak ${names}; logfold needs Kafka 3.1 or later`)
+    throw new Error(`the broker does not speak ${lacking.map(shownApi).join(', ')}; logfold needs Kafka 3.1 or later`)
   }
 }

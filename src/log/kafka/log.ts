@@ -31,11 +31,6 @@ const OUT_OF_RANGE_AFTER_MS = 30_000
 /** Checkpoints tell to the minute when a partition was at its end. */
 const DELETE_RETENTION_MIN_MS = 5 * 60_000
 
-interface KnownTopic {
-  readonly topic: Topic
-  readonly retention: Retention
-}
-
 /** Kafka, from 3.1 on. Connects when it is first used, and for as long as brokers are away goes on trying. SPEC.md tells how it reads and writes. */
 export class KafkaLog implements Log {
   readonly kind = 'kafka'
@@ -47,13 +42,14 @@ export class KafkaLog implements Log {
   readonly #memberships: Memberships
   readonly #fetcher: Fetcher
   readonly #producer: Producer
-  readonly #known = new Map<string, KnownTopic>()
+  /** Of the topics that were asked for, by id. */
+  readonly #retentions = new Map<string, Retention>()
   readonly #readers = new Set<LogReader>()
   #closed: Promise<void> | undefined
 
   constructor({ logger, tuning = {}, ...options }: KafkaLogOptions) {
     this.#logger = logger
-    this.#cluster = new Cluster({ ...options, ...tuning, socketFactory: options.socketFactory, logger })
+    this.#cluster = new Cluster({ ...options, ...tuning, logger })
     this.#client = makeClient(options, logger)
     this.#admin = new SharedAdmin(this.#client)
     this.#topics = new Topics({
@@ -82,11 +78,11 @@ export class KafkaLog implements Log {
 
   async topic(spec: TopicSpec): Promise<Topic> {
     this.#assertOpen()
-    const { deleteRetentionMs, minInsyncReplicas: _, ...topic } = await this.#topics.ensureTopic(spec)
+    const { deleteRetentionMs, ...topic } = await this.#topics.ensureTopic(spec)
     this.#assertOpen()
-    if (!this.#known.has(topic.id)) {
+    if (!this.#retentions.has(topic.id)) {
       const ask = (): Promise<number> => this.#topics.deleteRetentionMs(topic.name)
-      this.#known.set(topic.id, { topic, retention: new Retention(deleteRetentionMs, ask, this.#logger) })
+      this.#retentions.set(topic.id, new Retention(deleteRetentionMs, ask, this.#logger))
     }
     this.#cluster.watch(topic)
     await this.#cluster.metadata([topic.name])
@@ -99,7 +95,7 @@ export class KafkaLog implements Log {
   }
 
   reader(topic: Topic, partition: number, position: Offset, leaderEpoch = -1): LogReader {
-    const known = this.#assertKnown(topic)
+    const retention = this.#retentionOf(topic)
     if (partition < 0 || partition >= topic.partitions)
       throw new LogfoldError('topic-mismatch', `The topic ${topic.name} has no partition ${partition}`)
     const reader = new KafkaReader({
@@ -108,7 +104,7 @@ export class KafkaLog implements Log {
       position,
       leaderEpoch,
       fetcher: this.#fetcher,
-      tombstonesKeptMs: () => known.retention.ms,
+      tombstonesKeptMs: () => retention.ms,
       fault: () => this.#cluster.faultOf(topic),
       onClose: closed => this.#readers.delete(closed),
     })
@@ -138,7 +134,7 @@ export class KafkaLog implements Log {
 
   /** By time: a tombstone that was written after the checkpoint was last at the end stays for the topic's retention of deletes. */
   async missingDeletes(topic: Topic, partition: number, since: Pick<Checkpoint, 'position' | 'atEndMs'>): Promise<MissingDeletes> {
-    const { retention } = this.#assertKnown(topic)
+    const retention = this.#retentionOf(topic)
     if (since.position === 0) return 'none'
     await retention.refresh()
     if (Date.now() - since.atEndMs <= retention.ms) return 'none'
@@ -167,10 +163,14 @@ export class KafkaLog implements Log {
     return { id: found.id, partitions: found.partitions.length }
   }
 
-  #assertKnown(topic: Topic): KnownTopic {
+  #assertKnown(topic: Topic): void {
+    this.#retentionOf(topic)
+  }
+
+  #retentionOf(topic: Topic): Retention {
     this.#assertOpen()
-    const known = this.#known.get(topic.id)
-    if (known !== undefined) return known
+    const retention = this.#retentions.get(topic.id)
+    if (retention !== undefined) return retention
     throw new LogfoldError('topic-mismatch', `The topic ${topic.name} with id ${topic.id} was not asked of this log`)
   }
 

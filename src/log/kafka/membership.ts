@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { GroupMember, Membership, Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
-import { type KafkaClient, type Refusal, refusalOf, type SharedAdmin, within } from './client.ts'
+import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin, within } from './client.ts'
 import { GroupConsumer } from './group-consumer.ts'
 
 /** Between two tries, doubled up to the most. */
@@ -169,7 +169,7 @@ class JoinedGroup {
 
   /** Whether there is no sense in going on. */
   #failed(cause: unknown): boolean {
-    const refusal = refusalOf(cause)
+    const refusal = refusalIn(cause)
     if (refusal === undefined || !FINAL.has(refusal.type)) this.#refusals = 0
     else if (++this.#refusals === REFUSALS_BELIEVED) {
       this.#options.member.failed(this.#failure(refusal, cause))
@@ -180,11 +180,9 @@ class JoinedGroup {
 
   #failure({ type, message }: Refusal, cause: unknown): LogfoldError {
     const { client, group, topic } = this.#options
-    const allow = (operation: string, resource: string): string =>
-      `Allow it: kafka-acls.sh --bootstrap-server ${client.bootstrapServers} --add --allow-principal ${client.principal} --operation ${operation} ${resource}`
     const remedies: Readonly<Record<string, string>> = {
-      GROUP_AUTHORIZATION_FAILED: allow('Read', `--group ${group}`),
-      TOPIC_AUTHORIZATION_FAILED: allow('Read', `--topic ${topic.name}`),
+      GROUP_AUTHORIZATION_FAILED: client.allow(['Read'], `--group ${group}`),
+      TOPIC_AUTHORIZATION_FAILED: client.allow(['Read'], `--topic ${topic.name}`),
       INCONSISTENT_GROUP_PROTOCOL: 'Somebody else uses a group of this name: set another log.namespace, or stop them',
       INVALID_SESSION_TIMEOUT: 'Let the brokers take a session timeout of 10 s: group.min.session.timeout.ms, group.max.session.timeout.ms',
     }

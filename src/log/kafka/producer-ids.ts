@@ -7,6 +7,8 @@ import { initProducerIdRequest } from './wire/init-producer-id.ts'
 
 const REQUEST_MS = 5_000
 const PAUSE_MS = 200
+/** So many in a row: two seconds. */
+const FAILURES_TOLD = 10
 
 /** An epoch is an int16. */
 const EPOCH_MAX = 0x7fff
@@ -77,6 +79,7 @@ export class ProducerIds {
   #current: ProducerId | undefined
   #asking = false
   #problem: string | undefined
+  #failures = 0
 
   constructor(options: ProducerIdsOptions) {
     this.#options = options
@@ -104,11 +107,13 @@ export class ProducerIds {
       if (errorCode !== 0) throw new Error(describe(errorCode))
       this.#current = { producerId, producerEpoch }
       this.#problem = undefined
+      this.#failures = 0
       this.#asking = false
       onChange()
     } catch (error) {
       const problem = `no producer id: ${messageOf(error)}`
-      if (this.#problem !== problem) logger.warn('Kafka gives no producer id; trying on', { cause: messageOf(error) })
+      // A cluster that has just started has yet to load what gives them out.
+      if (++this.#failures === FAILURES_TOLD) logger.warn('Kafka gives no producer id; trying on', { cause: messageOf(error) })
       this.#problem = problem
       clock.after(PAUSE_MS, () => {
         this.#asking = false

@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
 import type { Attempt, PartitionQueue } from './partition-queue.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { appendOutcomeOf, describe } from './wire/errors.ts'
-import { type Produced, type ProducedPartition, type ProducePartition, type ProduceTopic, produceRequest } from './wire/produce.ts'
+import { type Produced, type ProducedPartition, type ProduceTopic, produceRequest } from './wire/produce.ts'
 
 /** How long a broker waits for the other replicas. Then it says so, and what it appended stays. */
 const REPLICAS_MS = 5_000
@@ -29,12 +29,12 @@ export interface SenderOptions {
 /** The way to one leader: one Produce request at a time. */
 interface Lane {
   readonly nodeId: number
-  /** What the next request takes along. */
-  readonly load: Map<PartitionQueue, Batch>
-  bytes: number
   busy: boolean
   throttled: boolean
 }
+
+/** What one request takes along: a batch of each partition. */
+type Load = readonly (readonly [PartitionQueue, Batch])[]
 
 /** Sends the batches of all partitions: a request a leader, with a batch of each of its partitions that has something to send. What arrives meanwhile gathers. */
 export class Sender {
@@ -83,7 +83,7 @@ export class Sender {
   #load(): void {
     const { brokers, clock } = this.#options
     const nowMs = clock.nowMs()
-    const loaded = new Set<Lane>()
+    const loads = new Map<Lane, { readonly load: [PartitionQueue, Batch][]; bytes: number }>()
     for (const partition of this.#ready) {
       this.#heedObstacles(partition)
       if (!partition.waiting) {
@@ -99,14 +99,15 @@ export class Sender {
       }
       const lane = this.#lane(leader.nodeId)
       if (lane.busy || lane.throttled) continue
-      if (lane.load.size > 0 && lane.bytes + partition.nextBytesMax > REQUEST_BYTES_MAX) continue
+      const loading = loads.get(lane) ?? { load: [], bytes: 0 }
+      if (loading.load.length > 0 && loading.bytes + partition.nextBytesMax > REQUEST_BYTES_MAX) continue
       const batch = partition.take(nowMs)
-      lane.load.set(partition, batch)
-      lane.bytes += batch.bytes.length
-      loaded.add(lane)
+      loading.load.push([partition, batch])
+      loading.bytes += batch.bytes.length
+      loads.set(lane, loading)
       this.#ready.delete(partition)
     }
-    for (const lane of loaded) void this.#send(lane)
+    for (const [lane, { load }] of loads) void this.#send(lane, load)
   }
 
   #heedObstacles(partition: PartitionQueue): void {
@@ -128,15 +129,12 @@ export class Sender {
   #lane(nodeId: number): Lane {
     const known = this.#lanes.get(nodeId)
     if (known !== undefined) return known
-    const lane: Lane = { nodeId, load: new Map(), bytes: 0, busy: false, throttled: false }
+    const lane: Lane = { nodeId, busy: false, throttled: false }
     this.#lanes.set(nodeId, lane)
     return lane
   }
 
-  async #send(lane: Lane): Promise<void> {
-    const load = [...lane.load]
-    lane.load.clear()
-    lane.bytes = 0
+  async #send(lane: Lane, load: Load): Promise<void> {
     lane.busy = true
     const attemptOf = await this.#request(lane, load)
     lane.busy = false
@@ -145,7 +143,7 @@ export class Sender {
   }
 
   /** @returns what came of it for each partition */
-  async #request(lane: Lane, load: readonly (readonly [PartitionQueue, Batch])[]): Promise<(partition: PartitionQueue) => Attempt> {
+  async #request(lane: Lane, load: Load): Promise<(partition: PartitionQueue) => Attempt> {
     try {
       const request = produceRequest({ timeoutMs: REPLICAS_MS, topics: topicsOf(load) })
       const answer = await this.#options.brokers.request(lane.nodeId, request, REQUEST_MS)
@@ -216,12 +214,10 @@ function attemptOf(answer: ProducedPartition | undefined): Attempt {
   return { kind, detail: errorMessage === undefined ? said : `${said}: ${errorMessage}` }
 }
 
-function topicsOf(load: readonly (readonly [PartitionQueue, Batch])[]): readonly ProduceTopic[] {
-  const topics = new Map<string, { readonly name: string; readonly id: string; readonly partitions: ProducePartition[] }>()
-  for (const [{ topic, partition }, { bytes }] of load) {
-    const known = topics.get(topic.id) ?? { name: topic.name, id: topic.id, partitions: [] }
-    known.partitions.push({ partition, records: bytes })
-    topics.set(topic.id, known)
-  }
-  return [...topics.values()]
-}
+/** The queues of a topic share one object of it. */
+const topicsOf = (load: Load): readonly ProduceTopic[] =>
+  [...Map.groupBy(load, ([{ topic }]) => topic)].map(([{ name, id }, ofTopic]) => ({
+    name,
+    id,
+    partitions: ofTopic.map(([{ partition }, { bytes }]) => ({ partition, records: bytes })),
+  }))

@@ -4,7 +4,7 @@ import kafkajs from 'kafkajs'
 import { isLogfoldError, LogfoldError } from '../../model/errors.ts'
 import type { Topic, TopicSpec } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
-import { type KafkaClient, type Refusal, refusalOf, type SharedAdmin, unavailable } from './client.ts'
+import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin, unavailable } from './client.ts'
 import { RECORD_OVERHEAD_BYTES } from './overhead.ts'
 
 /** A topic just made isn't known to every broker at once. */
@@ -23,7 +23,6 @@ export interface FoundTopic {
 export interface CheckedTopic extends Topic {
   /** How long compaction keeps a tombstone, from the time it first reached it. */
   readonly deleteRetentionMs: number
-  readonly minInsyncReplicas: number
 }
 
 export interface TopicsOptions {
@@ -66,8 +65,8 @@ export class Topics {
     this.#checkPolicy(name, settings)
     this.#checkRetention(name, settings)
     await this.#warn(name, settings)
-    const { maxMessageBytes, deleteRetentionMs, minInsyncReplicas } = settings
-    return { name, ...found, recordBytesMax: Math.max(0, maxMessageBytes - RECORD_OVERHEAD_BYTES), deleteRetentionMs, minInsyncReplicas }
+    const { maxMessageBytes, deleteRetentionMs } = settings
+    return { name, ...found, recordBytesMax: Math.max(0, maxMessageBytes - RECORD_OVERHEAD_BYTES), deleteRetentionMs }
   }
 
   /** @throws log-unavailable, topic-missing */
@@ -81,7 +80,7 @@ export class Topics {
     })
     if (found !== 'forbidden') return found
     throw new LogfoldError('topic-missing', `Kafka has no topic ${name}, or logfold may not see it`, {
-      remedy: this.#allow(name, ['Read', 'DescribeConfigs']),
+      remedy: this.#options.client.allow(['Read', 'DescribeConfigs'], `--topic ${name}`),
     })
   }
 
@@ -100,7 +99,7 @@ export class Topics {
       // Another may have been faster.
       if (made) this.#options.logger.info('Made a topic', { topic: name, partitions })
     } catch (error) {
-      const refusal = refusalOf(error)
+      const refusal = refusalIn(error)
       if (refusal === undefined || refusal.retriable || /UNKNOWN/.test(refusal.type)) throw isLogfoldError(error) ? error : unavailable(error)
       throw new LogfoldError('topic-missing', `Kafka has no topic ${name}, and ${whyNotMade(refusal)}`, {
         remedy: `Make it: ${command}`,
@@ -126,7 +125,7 @@ export class Topics {
         const entries = answer.resources.flatMap(({ configEntries }) => configEntries.map(({ configName, configValue }) => [configName, configValue]))
         return settingsOf(name, new Map(entries as [string, string][]))
       } catch (error) {
-        const refusal = refusalOf(error)
+        const refusal = refusalIn(error)
         if (refusal?.type === 'UNKNOWN_TOPIC_OR_PARTITION' && performance.now() < untilMs) continue
         throw this.#settingsError(name, error, refusal)
       }
@@ -141,7 +140,7 @@ export class Topics {
         'topic-missing',
         `The settings of the topic ${name} may not be read, and a view is folded from a compacted topic only`,
         {
-          remedy: this.#allow(name, ['DescribeConfigs']),
+          remedy: this.#options.client.allow(['DescribeConfigs'], `--topic ${name}`),
           cause: error,
         },
       )
@@ -150,7 +149,7 @@ export class Topics {
   }
 
   #checkPolicy(name: string, { policies }: Settings): void {
-    const command = `kafka-configs.sh --bootstrap-server ${this.#options.client.bootstrapServers} --alter --entity-type topics --entity-name ${name} --add-config cleanup.policy=compact`
+    const command = this.#alterCommand(name, 'cleanup.policy=compact')
     const policy = policies.join(',')
     if (!policies.includes('compact')) {
       throw new LogfoldError('topic-mismatch', `The topic ${name} isn't compacted: its cleanup.policy is ${policy}`, {
@@ -167,13 +166,13 @@ export class Topics {
   }
 
   #checkRetention(name: string, { deleteRetentionMs }: Settings): void {
-    const { client, deleteRetentionMinMs } = this.#options
+    const { deleteRetentionMinMs } = this.#options
     if (deleteRetentionMs >= deleteRetentionMinMs) return
     throw new LogfoldError(
       'topic-mismatch',
       `The topic ${name} keeps deletes for ${deleteRetentionMs} ms (delete.retention.ms), less than the ${deleteRetentionMinMs} ms that are needed to be sure that none was missed`,
       {
-        remedy: `A day is Kafka's default: kafka-configs.sh --bootstrap-server ${client.bootstrapServers} --alter --entity-type topics --entity-name ${name} --add-config delete.retention.ms=86400000`,
+        remedy: `A day is Kafka's default: ${this.#alterCommand(name, 'delete.retention.ms=86400000')}`,
       },
     )
   }
@@ -198,10 +197,8 @@ export class Topics {
     }
   }
 
-  #allow(name: string, operations: readonly string[]): string {
-    const { bootstrapServers, principal } = this.#options.client
-    const named = operations.map(operation => ` --operation ${operation}`).join('')
-    return `Allow it: kafka-acls.sh --bootstrap-server ${bootstrapServers} --add --allow-principal ${principal}${named} --topic ${name}`
+  #alterCommand(name: string, setting: string): string {
+    return `kafka-configs.sh --bootstrap-server ${this.#options.client.bootstrapServers} --alter --entity-type topics --entity-name ${name} --add-config ${setting}`
   }
 
   #createCommand(spec: TopicSpec): string {

@@ -3,7 +3,7 @@ import { decompressFrameSync } from 'lz4-napi'
 import { uncompressSync } from 'snappy'
 
 /** What the records of one batch may be uncompressed. A batch is a few MB, by the broker's limit; a smaller one that becomes more than this is no honest one. */
-export const UNCOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
+const UNCOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
 
 const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 

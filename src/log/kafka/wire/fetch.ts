@@ -1,5 +1,6 @@
+import type { AbortedTransaction } from '../records/decode.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 export interface FetchPartition {
   readonly partition: number
@@ -23,12 +24,6 @@ export interface FetchOptions {
   readonly maxBytes: number
   /** The broker fills the answer in this order. */
   readonly topics: readonly FetchTopic[]
-}
-
-export interface AbortedTransaction {
-  readonly producerId: number
-  /** Its first offset in this partition. */
-  readonly firstOffset: number
 }
 
 export interface FetchedPartition {
@@ -56,7 +51,7 @@ export interface Fetched {
   readonly partitions: readonly FetchedPartition[]
 }
 
-const NAME = 'Fetch v13'
+export const FETCH: Api = { name: 'Fetch', apiKey: 1, apiVersion: 13 }
 const READ_COMMITTED = 1
 
 /**
@@ -64,9 +59,7 @@ const READ_COMMITTED = 1
  * Source: Kafka's protocol, Fetch (1) version 13, flexible, topics by id (KIP-516).
  */
 export const fetchRequest = (options: FetchOptions): Request<Fetched> => ({
-  name: 'Fetch',
-  apiKey: 1,
-  apiVersion: 13,
+  ...FETCH,
   body: encode(options),
   decode,
 })
@@ -96,7 +89,7 @@ function writePartition(writer: ByteWriter, { partition, leaderEpoch, fetchOffse
 }
 
 function decode(answer: Buffer): Fetched {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(FETCH))
   reader.skipTags()
   const throttleMs = reader.int32('the throttle time')
   const errorCode = reader.int16('the error code')

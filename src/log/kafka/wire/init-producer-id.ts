@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 export interface InitProducerId {
   readonly errorCode: number
@@ -9,7 +9,7 @@ export interface InitProducerId {
   readonly producerEpoch: number
 }
 
-const NAME = 'InitProducerId v1'
+export const INIT_PRODUCER_ID: Api = { name: 'InitProducerId', apiKey: 22, apiVersion: 1 }
 /** Unused without a transaction. */
 const TRANSACTION_TIMEOUT_MS = 0x7fffffff
 
@@ -18,15 +18,13 @@ const TRANSACTION_TIMEOUT_MS = 0x7fffffff
  * Source: Kafka's protocol, InitProducerId (22) version 1.
  */
 export const initProducerIdRequest = (): Request<InitProducerId> => ({
-  name: 'InitProducerId',
-  apiKey: 22,
-  apiVersion: 1,
+  ...INIT_PRODUCER_ID,
   body: new ByteWriter().string(null).int32(TRANSACTION_TIMEOUT_MS).finish(),
   decode,
 })
 
 function decode(answer: Buffer): InitProducerId {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(INIT_PRODUCER_ID))
   reader.int32('the throttle time')
   const errorCode = reader.int16('the error code')
   const producerId = reader.int64('the producer id')

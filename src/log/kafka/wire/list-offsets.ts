@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 /** The end offset: one past the last stable record, as it reads committed records. */
 export const LATEST = -1
@@ -22,7 +22,7 @@ export interface ListedOffset {
   readonly leaderEpoch: number
 }
 
-const NAME = 'ListOffsets v5'
+export const LIST_OFFSETS: Api = { name: 'ListOffsets', apiKey: 2, apiVersion: 5 }
 const READ_COMMITTED = 1
 
 /**
@@ -30,9 +30,7 @@ const READ_COMMITTED = 1
  * Source: Kafka's protocol, ListOffsets (2) version 5.
  */
 export const listOffsetsRequest = (topic: string, queries: readonly OffsetQuery[]): Request<readonly ListedOffset[]> => ({
-  name: 'ListOffsets',
-  apiKey: 2,
-  apiVersion: 5,
+  ...LIST_OFFSETS,
   body: encode(topic, queries),
   decode: answer => decode(topic, answer),
 })
@@ -45,7 +43,7 @@ function encode(topic: string, queries: readonly OffsetQuery[]): Uint8Array {
 }
 
 function decode(topic: string, answer: Buffer): readonly ListedOffset[] {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(LIST_OFFSETS))
   reader.int32('the throttle time')
   const offsets = reader.array('topics', () => {
     const name = reader.string('the name of a topic')

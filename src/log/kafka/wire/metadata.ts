@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 export interface Broker {
   readonly nodeId: number
@@ -37,16 +37,14 @@ export interface Metadata {
   readonly topics: readonly TopicMetadata[]
 }
 
-const NAME = 'Metadata v12'
+export const METADATA: Api = { name: 'Metadata', apiKey: 3, apiVersion: 12 }
 
 /**
  * Brokers, and the topics of these names; without names the brokers alone. Makes no topic.
  * Source: Kafka's protocol, Metadata (3) version 12, flexible.
  */
 export const metadataRequest = (topics: readonly string[]): Request<Metadata> => ({
-  name: 'Metadata',
-  apiKey: 3,
-  apiVersion: 12,
+  ...METADATA,
   body: encode(topics),
   decode,
 })
@@ -61,7 +59,7 @@ function encode(topics: readonly string[]): Uint8Array {
 }
 
 function decode(answer: Buffer): Metadata {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(METADATA))
   reader.skipTags()
   const throttleMs = reader.int32('the throttle time')
   const brokers = reader.compactArray('brokers', () => readBroker(reader))

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 export interface EpochQuery {
   readonly partition: number
@@ -24,16 +24,14 @@ export interface EpochEnd {
   readonly endOffset: number
 }
 
-const NAME = 'OffsetForLeaderEpoch v3'
+export const OFFSET_FOR_LEADER_EPOCH: Api = { name: 'OffsetForLeaderEpoch', apiKey: 23, apiVersion: 3 }
 
 /**
  * Where the records of an epoch end, for partitions of one topic, in any order: tells a log that was cut.
  * Source: Kafka's protocol, OffsetForLeaderEpoch (23) version 3; KIP-320.
  */
 export const offsetForLeaderEpochRequest = (topic: string, queries: readonly EpochQuery[]): Request<readonly EpochEnd[]> => ({
-  name: 'OffsetForLeaderEpoch',
-  apiKey: 23,
-  apiVersion: 3,
+  ...OFFSET_FOR_LEADER_EPOCH,
   body: encode(topic, queries),
   decode: answer => decode(topic, answer),
 })
@@ -48,7 +46,7 @@ function encode(topic: string, queries: readonly EpochQuery[]): Uint8Array {
 }
 
 function decode(topic: string, answer: Buffer): readonly EpochEnd[] {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(OFFSET_FOR_LEADER_EPOCH))
   reader.int32('the throttle time')
   const ends = reader.array('topics', () => {
     const name = reader.string('the name of a topic')

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { Request } from './request.ts'
+import { type Api, type Request, shownApi } from './request.ts'
 
 export interface ProducePartition {
   readonly partition: number
@@ -38,8 +38,8 @@ export interface Produced {
   readonly partitions: readonly ProducedPartition[]
 }
 
-const NAME = 'Produce v8'
-const NAME_BY_ID = 'Produce v13'
+export const PRODUCE: Api = { name: 'Produce', apiKey: 0, apiVersion: 8 }
+const PRODUCE_BY_ID: Api = { ...PRODUCE, apiVersion: 13 }
 const ALL_IN_SYNC_REPLICAS = -1
 
 /**
@@ -47,12 +47,10 @@ const ALL_IN_SYNC_REPLICAS = -1
  * Source: Kafka's protocol, Produce (0) versions 8, and 13, flexible, topics by id (KIP-516).
  */
 export const produceRequest = (options: ProduceOptions): Request<Produced> => ({
-  name: 'Produce',
-  apiKey: 0,
-  apiVersion: 8,
+  ...PRODUCE,
   body: encode(options),
   decode,
-  newer: () => ({ name: 'Produce', apiKey: 0, apiVersion: 13, body: encodeById(options), decode: answer => decodeById(answer, options) }),
+  newer: () => ({ ...PRODUCE_BY_ID, body: encodeById(options), decode: answer => decodeById(answer, options) }),
 })
 
 const bytesExpected = ({ topics }: ProduceOptions): number =>
@@ -70,7 +68,7 @@ function encode(options: ProduceOptions): Uint8Array {
 }
 
 function decode(answer: Buffer): Produced {
-  const reader = new ByteReader(answer, NAME)
+  const reader = new ByteReader(answer, shownApi(PRODUCE))
   const partitions = reader.array('topics', () => {
     const topic = reader.string('the name of a topic')
     return reader.array('partitions', () => readPartition(reader, topic))
@@ -115,7 +113,7 @@ function encodeById(options: ProduceOptions): Uint8Array {
 
 function decodeById(answer: Buffer, { topics }: ProduceOptions): Produced {
   const names = new Map(topics.map(({ id, name }) => [id, name]))
-  const reader = new ByteReader(answer, NAME_BY_ID)
+  const reader = new ByteReader(answer, shownApi(PRODUCE_BY_ID))
   reader.skipTags()
   const partitions = reader.compactArray('topics', () => {
     const id = reader.uuid('the id of a topic')

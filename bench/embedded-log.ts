@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '../src/log/embedded/log.ts'
 import type { Log, LogWriter, Topic } from '../src/model/log.ts'
-import type { Logger } from '../src/model/logger.ts'
 import type { NewRecord } from '../src/model/record.ts'
+import { quiet } from './support/quiet.ts'
+import { median, perSecond } from './support/rounds.ts'
 
 /**
  * The embedded log by itself: node bench/embedded-log.ts
@@ -18,8 +19,6 @@ const RECORDS = 500_000
 const LOAD_CALL_RECORDS = 1_000
 const VALUE = Buffer.alloc(226, 'x')
 const DEADLINE_MS = 60_000
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 const record = (nth: number): NewRecord => ({
   partition: nth % PARTITIONS,
@@ -36,7 +35,7 @@ async function append(writer: LogWriter, records: readonly NewRecord[]): Promise
 async function rate(count: number, work: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now()
   await work()
-  return (count / (performance.now() - startMs)) * 1000
+  return perSecond(count, startMs)
 }
 
 async function appendByCallers(writer: LogWriter, callers: number, appendsEach: number): Promise<void> {
@@ -76,7 +75,7 @@ async function round(): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'logfold-bench-'))
   try {
     const path = join(folder, 'log.sqlite')
-    const log = await openEmbeddedLog({ path, logger: silent })
+    const log = await openEmbeddedLog({ path, logger: quiet })
     const spec = { partitions: PARTITIONS, replication: -1, create: true }
     const single = log.writer(await log.topic({ ...spec, name: 'single' }))
     const topic = await log.topic({ ...spec, name: 'bulk' })
@@ -97,6 +96,6 @@ async function round(): Promise<Figures> {
 const rounds: Figures[] = []
 for (let nth = 0; nth < ROUNDS; nth++) rounds.push(await round())
 for (const name of Object.keys(rounds[0] ?? {})) {
-  const sorted = rounds.map(figures => figures[name] ?? 0).toSorted((a, b) => a - b)
-  process.stdout.write(`${name.padEnd(36)} ${Math.round(sorted[Math.floor(ROUNDS / 2)] ?? 0).toLocaleString('en')}\n`)
+  const value = median(rounds.map(figures => figures[name] ?? 0))
+  process.stdout.write(`${name.padEnd(36)} ${Math.round(value).toLocaleString('en')}\n`)
 }

@@ -3,9 +3,11 @@ import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from } from 'pg-copy-streams'
 import postgres from '../backends/postgres/index.ts'
-import type { Logger } from '../src/model/logger.ts'
-import type { Generation, ViewBackend, ViewOp } from '../src/model/view-backend.ts'
+import type { ViewBackend } from '../src/model/view-backend.ts'
 import { startPostgres } from '../test/services/postgres-server.ts'
+import { quiet } from './support/quiet.ts'
+import { median, perSecond } from './support/rounds.ts'
+import { generationOf, getEach, listAll, setOpAt } from './support/store.ts'
 
 /**
  * How fast the Postgres backend takes batches, and gives a list of all, beside COPY into the same kind of table on the same server: `node bench/postgres-backend.ts`.
@@ -17,37 +19,14 @@ const ID_AND_VALUE_BYTES = 240
 const ROUNDS = 3
 const CONNECTIONS = 4
 const BATCH_OPS = [1_000, 5_000]
-const PAGE_ENTRIES = 1_000
 const GETS = 10_000
-/** Steps through all ids without an order: coprime with their number. */
-const STRIDE = 300_007
 const SCHEMA = 'logfold_bench'
 const GOAL = 0.35
+const generation = generationOf(CONNECTIONS, false)
 
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-const generation: Generation = {
-  view: 'job',
-  number: 1,
-  partitions: CONNECTIONS,
-  format: 'json',
-  ordered: false,
-  uid: 'bench',
-  logId: 'bench',
-  topicId: 'bench',
-  definitionHash: 'bench',
-}
-
-function opAt(offset: number): Extract<ViewOp, { kind: 'set' }> {
-  const id = `job-${String((offset * STRIDE) % IDS).padStart(8, '0')}`
-  const head = `{"id":"${id}","title":"`
-  const value = Buffer.from(`${head.padEnd(ID_AND_VALUE_BYTES - id.length - 2, 'x')}"}`)
-  return { kind: 'set', id, value: { buffer: value, start: 0, end: value.length }, offset, timestampMs: 1_700_000_000_000 + offset }
-}
-
-const ops = Array.from({ length: IDS }, (_, offset) => opAt(offset))
+const ops = Array.from({ length: IDS }, (_, offset) => setOpAt(offset, IDS))
 /** As many partitions as connections, each with every so many-th record. */
 const partitions = Array.from({ length: CONNECTIONS }, (_, partition) => ops.filter((_, index) => index % CONNECTIONS === partition))
-const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1_000)
 
 /** The limit: one COPY of text that was made before. */
 const copied: readonly Buffer[] = Array.from({ length: Math.ceil(IDS / 1_000) }, (_, chunk) =>
@@ -88,31 +67,6 @@ async function applyAll(backend: ViewBackend, client: pg.Client, round: number, 
   return perSecond(IDS, started)
 }
 
-async function listAll(backend: ViewBackend): Promise<number> {
-  const reader = backend.reader(generation)
-  const started = performance.now()
-  let entries = 0
-  let cursor: string | undefined
-  do {
-    const page = await reader.list({ limit: PAGE_ENTRIES, ...(cursor === undefined ? {} : { cursor }) })
-    entries += page.entries.length
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  if (entries !== IDS) throw new Error(`The list has ${entries} entries`)
-  return perSecond(entries, started)
-}
-
-async function getAll(backend: ViewBackend, atOnce: number): Promise<number> {
-  const reader = backend.reader(generation)
-  const started = performance.now()
-  await Promise.all(
-    Array.from({ length: atOnce }, async (_, lane) => {
-      for (let at = lane; at < GETS; at += atOnce) await reader.get([ops[at]?.id ?? ''])
-    }),
-  )
-  return perSecond(GETS, started)
-}
-
 async function round(backend: ViewBackend, client: pg.Client, batchOps: number): Promise<Record<string, number>> {
   await backend.admin(generation).open('main', { anew: true })
   const copy = await copyAll(client)
@@ -124,13 +78,12 @@ async function round(backend: ViewBackend, client: pg.Client, batchOps: number):
     'new ids': inserts,
     'new ids / COPY': inserts / copy,
     'known ids': updates,
-    'list of all': await listAll(backend),
-    'get, one after another': await getAll(backend, 1),
-    'get, 32 at once': await getAll(backend, 32),
+    'list of all': await listAll(backend, generation, IDS),
+    'get, one after another': await getEach(backend, generation, ops.slice(0, GETS), 1),
+    'get, 32 at once': await getEach(backend, generation, ops.slice(0, GETS), 32),
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function measure(url: string): Promise<void> {

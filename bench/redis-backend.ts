@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
 import { RedisBackend } from '../backends/redis/backend.ts'
-import type { Logger } from '../src/model/logger.ts'
-import type { Generation, ViewBackend, ViewOp } from '../src/model/view-backend.ts'
+import type { ViewBackend, ViewOp } from '../src/model/view-backend.ts'
 import { startRedis } from '../test/services/redis-cluster.ts'
+import { quiet } from './support/quiet.ts'
+import { median, perSecond } from './support/rounds.ts'
+import { generationOf, getEach, listAll, type SetOp, setOpAt } from './support/store.ts'
 
 /**
  * How fast the Redis backend takes batches over three servers, lists them all and gets single entries, beside `redis-cli --pipe` with MSET and SADD of 1,000 on the
@@ -15,37 +17,19 @@ const IDS = 500_000
 const ID_AND_VALUE_BYTES = 240
 const PARTITIONS = 10
 const ROUNDS = 3
-const PAGE_ENTRIES = 1_000
 const GETS = 20_000
-/** Steps through all ids without an order: coprime with their number. */
-const STRIDE = 300_007
 const NAMES = ['a', 'b', 'c']
 const ordered = process.argv.includes('--ordered')
-
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-const generation: Generation = {
-  view: 'job',
-  number: 1,
-  partitions: PARTITIONS,
-  format: 'json',
-  ordered,
-  uid: 'bench',
-  logId: 'bench',
-  topicId: 'bench',
-  definitionHash: 'bench',
-}
+const generation = generationOf(PARTITIONS, ordered)
 
 interface Record {
-  readonly op: ViewOp & { readonly kind: 'set' }
+  readonly op: SetOp
   readonly owner: string
 }
 
 function recordAt(offset: number, backend: ViewBackend): Record {
-  const id = `job-${String((offset * STRIDE) % IDS).padStart(8, '0')}`
-  const head = `{"id":"${id}","title":"`
-  const value = Buffer.from(`${head.padEnd(ID_AND_VALUE_BYTES - id.length - 2, 'x')}"}`)
-  const slice = { buffer: value, start: 0, end: value.length }
-  return { op: { kind: 'set', id, value: slice, offset, timestampMs: 1_700_000_000_000 + offset }, owner: backend.owner(id) }
+  const op = setOpAt(offset, IDS)
+  return { op, owner: backend.owner(op.id) }
 }
 
 /** Every partition for itself, as the pipeline does: a batch is split by owner, and the next comes when all shards have taken it. */
@@ -99,33 +83,6 @@ async function pipe(port: number, bytes: Buffer): Promise<void> {
   if (code !== 0) throw new Error(`redis-cli ended with ${String(code)}`)
 }
 
-async function listAll(backend: ViewBackend): Promise<number> {
-  const reader = backend.reader(generation)
-  const started = performance.now()
-  let entries = 0
-  let cursor: string | undefined
-  do {
-    const page = await reader.list({ limit: PAGE_ENTRIES, ...(cursor === undefined ? {} : { cursor }) })
-    entries += page.entries.length
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  if (entries !== IDS) throw new Error(`The list has ${entries} entries`)
-  return perSecond(entries, started)
-}
-
-async function getSome(backend: ViewBackend, records: readonly Record[], atOnce: number): Promise<number> {
-  const reader = backend.reader(generation)
-  const started = performance.now()
-  await Promise.all(
-    Array.from({ length: atOnce }, async (_, lane) => {
-      for (let at = lane; at < GETS; at += atOnce) await reader.get([records[at]?.op.id ?? ''])
-    }),
-  )
-  return perSecond(GETS, started)
-}
-
-const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1000)
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 const print = (what: string, value: string): boolean => process.stdout.write(`${what.padEnd(34)} ${value}\n`)
 
 await using servers = await startRedis({ servers: NAMES.length })
@@ -135,6 +92,7 @@ const backend = new RedisBackend(
   quiet,
 )
 const records = Array.from({ length: IDS }, (_, offset) => recordAt(offset, backend))
+const some = records.slice(0, GETS).map(({ op }) => op)
 const commands = NAMES.map(name => prepared(records, name))
 const measured = new Map<string, number[]>()
 const note = (what: string, value: number): void => void measured.set(what, [...(measured.get(what) ?? []), value])
@@ -151,9 +109,9 @@ for (let round = 0; round < ROUNDS; round++) {
     note(`batches of ${batchOps}`, await applyAll(backend, records, batchOps))
   }
   for (const name of NAMES) await admin.markFilled(name, [])
-  note('list of all', await listAll(backend))
-  note('get, one after another', await getSome(backend, records, 1))
-  note('get, 50 at once', await getSome(backend, records, 50))
+  note('list of all', await listAll(backend, generation, IDS))
+  note('get, one after another', await getEach(backend, generation, some, 1))
+  note('get, 50 at once', await getEach(backend, generation, some, 50))
 }
 await backend.close()
 

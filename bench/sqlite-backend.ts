@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sqlite from '../backends/sqlite/index.ts'
-import type { Logger } from '../src/model/logger.ts'
-import type { Generation, ViewBackend, ViewOp } from '../src/model/view-backend.ts'
+import type { ViewBackend, ViewOp } from '../src/model/view-backend.ts'
+import { quiet } from './support/quiet.ts'
+import { median, perSecond } from './support/rounds.ts'
+import { generationOf, getEach, listAll, type SetOp, setOpAt } from './support/store.ts'
 
 /**
  * How fast the SQLite backend takes batches, and gives a list of all: `node bench/sqlite-backend.ts`.
@@ -13,29 +15,8 @@ import type { Generation, ViewBackend, ViewOp } from '../src/model/view-backend.
 const IDS = 500_000
 const ID_AND_VALUE_BYTES = 240
 const ROUNDS = 3
-const PAGE_ENTRIES = 1_000
-/** Steps through all ids without an order: coprime with their number. */
-const STRIDE = 300_007
-
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-const generation: Generation = {
-  view: 'job',
-  number: 1,
-  partitions: 1,
-  format: 'json',
-  ordered: false,
-  uid: 'bench',
-  logId: 'bench',
-  topicId: 'bench',
-  definitionHash: 'bench',
-}
-
-function opAt(offset: number): ViewOp {
-  const id = `job-${String((offset * STRIDE) % IDS).padStart(8, '0')}`
-  const head = `{"id":"${id}","title":"`
-  const value = Buffer.from(`${head.padEnd(ID_AND_VALUE_BYTES - id.length - 2, 'x')}"}`)
-  return { kind: 'set', id, value: { buffer: value, start: 0, end: value.length }, offset, timestampMs: 1_700_000_000_000 + offset }
-}
+const GETS = 20_000
+const generation = generationOf(1, false)
 
 async function applyAll(backend: ViewBackend, ops: readonly ViewOp[], from: number, batchOps: number): Promise<number> {
   const writer = backend.writer(generation)
@@ -50,31 +31,7 @@ async function applyAll(backend: ViewBackend, ops: readonly ViewOp[], from: numb
   return perSecond(ops.length, started)
 }
 
-async function listAll(backend: ViewBackend): Promise<number> {
-  const reader = backend.reader(generation)
-  const started = performance.now()
-  let entries = 0
-  let cursor: string | undefined
-  do {
-    const page = await reader.list({ limit: PAGE_ENTRIES, ...(cursor === undefined ? {} : { cursor }) })
-    entries += page.entries.length
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  if (entries !== IDS) throw new Error(`The list has ${entries} entries`)
-  return perSecond(entries, started)
-}
-
-async function getAll(backend: ViewBackend, ops: readonly ViewOp[]): Promise<number> {
-  const reader = backend.reader(generation)
-  const some = ops.slice(0, 20_000)
-  const started = performance.now()
-  for (const { id } of some) await reader.get([id])
-  return perSecond(some.length, started)
-}
-
-const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1000)
-
-async function round(ops: readonly ViewOp[], batchOps: number): Promise<Record<string, number>> {
+async function round(ops: readonly SetOp[], batchOps: number): Promise<Record<string, number>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
   const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'bench', dataDir, logger: quiet })
   try {
@@ -82,8 +39,8 @@ async function round(ops: readonly ViewOp[], batchOps: number): Promise<Record<s
     const inserts = await applyAll(backend, ops, 0, batchOps)
     const updates = await applyAll(backend, ops, ops.length, batchOps)
     await backend.admin(generation).markFilled('main', [])
-    const list = await listAll(backend)
-    const gets = await getAll(backend, ops)
+    const list = await listAll(backend, generation, IDS)
+    const gets = await getEach(backend, generation, ops.slice(0, GETS), 1)
     return { 'new ids': inserts, 'known ids': updates, 'list of all': list, 'get, one after another': gets }
   } finally {
     await backend.close()
@@ -91,9 +48,7 @@ async function round(ops: readonly ViewOp[], batchOps: number): Promise<Record<s
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-
-const ops = Array.from({ length: IDS }, (_, offset) => opAt(offset))
+const ops = Array.from({ length: IDS }, (_, offset) => setOpAt(offset, IDS))
 process.stdout.write(`${IDS} ids, ${ID_AND_VALUE_BYTES} bytes each, medians of ${ROUNDS} rounds, in ops or entries per second\n`)
 for (const batchOps of [1_000, 5_000]) {
   const rounds: Record<string, number>[] = []

@@ -3,6 +3,7 @@ import type { BackendConfig, Config, ViewConfig } from './config/config.ts'
 import { isLogfoldError, messageOf } from './model/errors.ts'
 import type { Log } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
+import type { ViewBackend } from './model/view-backend.ts'
 
 /** Whether the log, each view's topic and each backend can be used. Makes no topic, but the files that `start` would make. */
 export async function checkServers(config: Config, logger: Logger, openLog: () => Promise<Log>): Promise<readonly CheckResult[]> {
@@ -36,7 +37,18 @@ const checkTopic = (log: Log, { topic: name, partitions, replication, create }: 
   })
 
 async function checkBackend({ name, module, config }: BackendConfig, dataDir: string, logger: Logger): Promise<readonly CheckResult[]> {
-  const backend = await module.connect(config, { name, dataDir, logger })
+  let backend: ViewBackend | undefined
+  const connected = await attempt(`backend ${name}`, async () => {
+    backend = await module.connect(config, { name, dataDir, logger })
+    return 'is configured'
+  })
+  if (backend === undefined) return [connected]
+  const results = await checkShards(name, backend)
+  await backend.close()
+  return results
+}
+
+async function checkShards(name: string, backend: ViewBackend): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = []
   for (const shard of backend.shards) {
     const result = await attempt(`backend ${name}/${shard}`, async () => {
@@ -46,7 +58,6 @@ async function checkBackend({ name, module, config }: BackendConfig, dataDir: st
     })
     results.push(result)
   }
-  await backend.close()
   return results
 }
 

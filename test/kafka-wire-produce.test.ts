@@ -20,7 +20,7 @@ const asked = {
 }
 
 function byId(): Request<unknown> {
-  const request = produceRequest(asked).newer?.()
+  const request = produceRequest(asked).newer?.request()
   if (request === undefined) throw new Error('There is no newer version')
   return request
 }

@@ -10,7 +10,8 @@ export interface Job {
   readonly value: Buffer
 }
 
-export function jobAt(nth: number): Job {
-  const id = `job-${String((nth * STRIDE) % RECORDS).padStart(8, '0')}`
+/** @param count of ids */
+export function jobAt(nth: number, count = RECORDS): Job {
+  const id = `job-${String((nth * STRIDE) % count).padStart(8, '0')}`
   return { id, value: Buffer.from(`${`{"id":"${id}","title":"`.padEnd(RECORD_BYTES - id.length - 2, 'x')}"}`) }
 }

@@ -23,14 +23,14 @@ export function valueFault(format: ViewFormat, value: Uint8Array, schema?: Schem
   if (format === 'bytes') return undefined
   if (!isUtf8(value)) return { reason: 'value-not-utf8', detail: 'The value is not valid UTF-8' }
   if (format === 'text') return value.includes(0) ? { reason: 'value-nul', detail: 'The value contains a NUL character' } : undefined
-  return jsonFault(value, schema)
+  return jsonFault(bufferOf(value), schema)
 }
 
-function jsonFault(value: Uint8Array, schema: SchemaCheck | undefined): Fault | undefined {
+function jsonFault(value: Buffer, schema: SchemaCheck | undefined): Fault | undefined {
   if (depthExceeds(value, limits.jsonDepthMax)) {
     return { reason: 'value-too-deep', detail: `The value nests deeper than ${limits.jsonDepthMax} arrays and objects` }
   }
-  const text = bufferOf(value).toString('utf8')
+  const text = value.toString('utf8')
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -55,8 +55,8 @@ const CLOSE_OBJECT = 0x7d
  * Looks at the bytes, so that a value too deep is never parsed. Bytes outside ASCII never equal one of these signs in UTF-8.
  * On bytes that are no JSON the answer may be wrong; the parser then refuses them, or they are refused as too deep.
  */
-function depthExceeds(value: Uint8Array, depthMax: number): boolean {
-  if (value.length < 2 * (depthMax + 1)) return false
+function depthExceeds(value: Buffer, depthMax: number): boolean {
+  if (value.length < 2 * (depthMax + 1) || opened(value, depthMax + 1) <= depthMax) return false
   let depth = 0
   let inString = false
   for (let at = 0; at < value.length; at++) {
@@ -70,6 +70,15 @@ function depthExceeds(value: Uint8Array, depthMax: number): boolean {
     } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--
   }
   return false
+}
+
+/** How many signs open something, in strings too, but no more than `most`: nearly every value has so few that it needs no look at each byte. */
+function opened(value: Buffer, most: number): number {
+  let count = 0
+  for (const sign of [OPEN_OBJECT, OPEN_ARRAY]) {
+    for (let at = value.indexOf(sign); at >= 0 && count < most; at = value.indexOf(sign, at + 1)) count++
+  }
+  return count
 }
 
 /**

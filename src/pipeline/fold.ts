@@ -1,3 +1,4 @@
+import { bufferOf } from '../model/bytes.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Fault } from '../model/fault.ts'
 import { idFault } from '../model/id.ts'
@@ -63,7 +64,7 @@ function decode(cursor: RecordCursor, rules: FoldRules): ViewOp | FaultyRecord {
   const key = cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd)
   const keyFault = idFault(key)
   if (keyFault !== undefined) return faultyRecord(cursor, undefined, keyFault)
-  const id = text(key)
+  const id = bufferOf(key).toString('utf8')
   if (cursor.valueEnd < 0) return { kind: 'del', id, offset: cursor.offset }
   const fault = valueFault(rules.format, cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd), rules.schema)
   if (fault !== undefined) return faultyRecord(cursor, id, fault)
@@ -84,8 +85,6 @@ function checkPartition(partition: number, cursor: RecordCursor, partitioner: (k
     },
   )
 }
-
-const text = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 
 function faultyRecord(cursor: RecordCursor, id: string | undefined, fault: Fault): FaultyRecord {
   return {

@@ -1,8 +1,7 @@
 import { inject } from 'vitest'
 
-export { type Broker, type KafkaCluster, type KafkaOptions, startKafka } from './kafka-cluster.ts'
-export { KAFKA_VERSION } from './kafka-jars.ts'
-export { type KafkaTool, kafkaTool, kcat } from './kafka-tools.ts'
+export { type Broker, type KafkaCluster, startKafka } from './kafka-cluster.ts'
+export { kafkaTool, kcat } from './kafka-tools.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

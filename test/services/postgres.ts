@@ -1,6 +1,6 @@
 import { inject } from 'vitest'
 
-export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres-server.ts'
+export { type PostgresServer, startPostgres } from './postgres-server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

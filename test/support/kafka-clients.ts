@@ -62,7 +62,7 @@ const JAVA_IDLE_MS = 15_000
 const NULL = '<null>'
 
 /** Java's own client. */
-export async function readByJava({ bootstrap, topic, partition, from }: Place, limit: number): Promise<readonly Told[]> {
+async function readByJava({ bootstrap, topic, partition, from }: Place, limit: number): Promise<readonly Told[]> {
   const where = ['--bootstrap-server', bootstrap, '--topic', topic, '--partition', String(partition), '--offset', String(from)]
   const shown = ['print.timestamp=true', 'print.offset=true', 'print.key=true', 'print.value=true', `null.literal=${NULL}`]
   const format = shown.flatMap(property => ['--formatter-property', property])
@@ -86,7 +86,7 @@ function toldByJava(line: string): Told {
 }
 
 /** A client written in JavaScript that shares nothing with kafkajs. */
-export async function readByPlatformatic({ bootstrap, topic, partition, from }: Place, limit: number): Promise<readonly Told[]> {
+async function readByPlatformatic({ bootstrap, topic, partition, from }: Place, limit: number): Promise<readonly Told[]> {
   const consumer = new Consumer({ groupId: `read-${randomUUID()}`, clientId: 'read', bootstrapBrokers: bootstrap.split(',') })
   try {
     const offsets = [{ topic, partition, offset: BigInt(from) }]

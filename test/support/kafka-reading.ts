@@ -7,7 +7,8 @@ import type { Offset, Stretch } from '../../src/model/record.ts'
 import { kcat } from '../services/kafka.ts'
 import { readByOthers, type Told } from './kafka-clients.ts'
 
-export const { Kafka, logLevel, CompressionTypes, ConfigResourceTypes } = kafkajs
+const { Kafka, logLevel } = kafkajs
+export const { CompressionTypes, ConfigResourceTypes } = kafkajs
 
 export const kafkajsOf = (bootstrap: string) => new Kafka({ brokers: bootstrap.split(','), clientId: 'read', logLevel: logLevel.NOTHING })
 

@@ -12,7 +12,7 @@ const PAUSE_MS = 50
 const READERS = 2
 
 /** One reader, and what it was given. It reads on until it is closed. */
-class Reading {
+class Follower {
   readonly partition: number
   readonly records: Told[] = []
   readonly done: Promise<void>
@@ -54,7 +54,7 @@ class Reading {
 export class Traffic {
   readonly #log: KafkaLog
   readonly #topic: Topic
-  readonly #readings: readonly Reading[]
+  readonly #followers: readonly Follower[]
   /** By partition and offset. */
   readonly #acknowledged: Map<Offset, string>[]
   readonly #written: Promise<void>
@@ -65,7 +65,7 @@ export class Traffic {
     this.#log = log
     this.#topic = topic
     this.#acknowledged = partitions.map(() => new Map())
-    this.#readings = partitions.flatMap(partition => Array.from({ length: READERS }, () => new Reading(log, topic, partition)))
+    this.#followers = partitions.flatMap(partition => Array.from({ length: READERS }, () => new Follower(log, topic, partition)))
     this.#written = this.#write()
     onTestFinished(() => {
       this.#writing = false
@@ -81,7 +81,7 @@ export class Traffic {
     const reached = () => {
       const goals = goal()
       return (
-        this.#failed() !== undefined || this.#readings.every(({ partition, position }) => position > (goals[partition] ?? Number.POSITIVE_INFINITY))
+        this.#failed() !== undefined || this.#followers.every(({ partition, position }) => position > (goals[partition] ?? Number.POSITIVE_INFINITY))
       )
     }
     await expect.poll(reached, { interval: 20, timeout: 60_000 }).toBe(true)
@@ -95,22 +95,22 @@ export class Traffic {
     await this.#written
     const ends = await this.#log.endOffsets(this.#topic)
     await expect
-      .poll(() => this.#readings.map(({ position, caughtUp }) => [position, caughtUp]))
-      .toEqual(this.#readings.map(({ partition }) => [ends[partition], true]))
-    for (const reading of this.#readings) reading.close()
-    await Promise.all(this.#readings.map(({ done }) => done))
+      .poll(() => this.#followers.map(({ position, caughtUp }) => [position, caughtUp]))
+      .toEqual(this.#followers.map(({ partition }) => [ends[partition], true]))
+    for (const follower of this.#followers) follower.close()
+    await Promise.all(this.#followers.map(({ done }) => done))
     this.#assertGood()
     for (const [partition, offsets] of this.#acknowledged.entries()) {
       const told = await readByKcat({ bootstrap, topic: this.#topic.name, partition, from: 0 })
-      for (const { records } of this.#readings.filter(reading => reading.partition === partition)) expect(records).toEqual(told)
+      for (const { records } of this.#followers.filter(follower => follower.partition === partition)) expect(records).toEqual(told)
       const values = new Map(told.map(({ offset, value }) => [offset, value]))
       expect([...offsets.keys()].map(offset => [offset, values.get(offset)])).toEqual([...offsets])
     }
     return this.#acknowledged.reduce((sum, { size }) => sum + size, 0)
   }
 
-  #failed(): Reading | undefined {
-    return this.#readings.find(({ failure }) => failure !== undefined)
+  #failed(): Follower | undefined {
+    return this.#followers.find(({ failure }) => failure !== undefined)
   }
 
   #assertGood(): void {

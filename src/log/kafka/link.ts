@@ -130,8 +130,8 @@ export class Link {
   }
 
   #spoken<Answer>(request: Request<Answer>): Request<Answer> {
-    const newer = request.newer?.()
-    return newer !== undefined && (this.#versions[newer.apiKey]?.maxVersion ?? 0) >= newer.apiVersion ? newer : request
+    const { apiKey, newer } = request
+    return newer !== undefined && (this.#versions[apiKey]?.maxVersion ?? 0) >= newer.apiVersion ? newer.request() : request
   }
 
   #check(versions: ApiVersions): void {

@@ -48,9 +48,15 @@ const ALL_IN_SYNC_REPLICAS = -1
  */
 export const produceRequest = (options: ProduceOptions): Request<Produced> => ({
   ...PRODUCE,
-  body: encode(options),
+  // Some megabytes, so that only the version that is sent is written.
+  get body() {
+    return encode(options)
+  },
   decode,
-  newer: () => ({ ...PRODUCE_BY_ID, body: encodeById(options), decode: answer => decodeById(answer, options) }),
+  newer: {
+    apiVersion: PRODUCE_BY_ID.apiVersion,
+    request: () => ({ ...PRODUCE_BY_ID, body: encodeById(options), decode: answer => decodeById(answer, options) }),
+  },
 })
 
 const bytesExpected = ({ topics }: ProduceOptions): number =>

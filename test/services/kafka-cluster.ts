@@ -83,7 +83,8 @@ async function startNodes(jars: KafkaJars, options: KafkaOptions): Promise<Kafka
   const folder = serverFolder('kafka')
   const nodes = await planned(options, folder.path)
   const voters = nodes.filter(({ roles }) => roles.includes('controller')).map(({ id, ports }) => `${id}@127.0.0.1:${ports.CONTROLLER}`)
-  for (const node of nodes) format(jars, node, propertiesOf(node, voters.join(','), options))
+  const clusterId = uuid()
+  for (const node of nodes) format(jars, node, clusterId, propertiesOf(node, voters.join(','), options))
   const ids = nodes.filter(({ roles }) => roles.includes('broker')).map(({ id }) => id)
   const brokers = nodes.filter(({ id }) => ids.includes(id)).map(node => brokerOf(jars, node, options))
   const controllers = nodes
@@ -160,11 +161,11 @@ function propertiesOf(node: Node, voters: string, options: KafkaOptions): Proper
 }
 
 /** What `kafka-storage format` does, without a Java a node. */
-function format({ bootstrapCheckpoint }: KafkaJars, { id, folder }: Node, properties: Properties): void {
+function format({ bootstrapCheckpoint }: KafkaJars, { id, folder }: Node, clusterId: string, properties: Properties): void {
   const data = join(folder, 'data')
   mkdirSync(data, { recursive: true })
   copyFileSync(bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
-  writeFileSync(join(data, 'meta.properties'), text({ version: 1, 'cluster.id': 'AAAAAAAAAAAAAAAAAAAAAQ', 'node.id': id, 'directory.id': uuid() }))
+  writeFileSync(join(data, 'meta.properties'), text({ version: 1, 'cluster.id': clusterId, 'node.id': id, 'directory.id': uuid() }))
   writeFileSync(join(folder, 'server.properties'), text(properties))
 }
 

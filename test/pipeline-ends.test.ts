@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest'
+import { LogfoldError } from '../src/model/errors.ts'
+import { until, usePipelines } from './support/pipeline.ts'
+
+const start = usePipelines()
+
+it('a pipeline folds though the log can’t tell where it ends, and is ready when it can', async () => {
+  const test = await start()
+  test.topic.put(0, 'a', '1')
+  const endOffsets = test.log.endOffsets.bind(test.log)
+  let led = false
+  test.log.endOffsets = async topic => {
+    if (topic.name === 'job' && !led) throw new LogfoldError('log-unavailable', 'A partition has no leader')
+    return endOffsets(topic)
+  }
+  await test.pipeline.start()
+  await until(async () => expect(await test.backend.reader(test.generation).vouched('a')).toEqual([1]))
+  expect(test.pipeline.unready()).toBe('partition 0: the log has not told yet where it ends')
+  led = true
+  await until(() => expect(test.pipeline.unready()).toBeUndefined())
+})

@@ -1,5 +1,5 @@
 # logfold as an image: built from the lockfile, run as the user node, with nothing in it but what runs.
-# docker build -t logfold . && docker run --rm -p 8080:8080 -e HTTP_HOST=0.0.0.0 -v logfold:/data logfold
+# docker build -t logfold . && docker run --rm -p 127.0.0.1:8080:8080 -v logfold:/data logfold      the job board on the embedded log and SQLite
 
 FROM node:26-bookworm-slim AS build
 WORKDIR /build
@@ -19,12 +19,13 @@ COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY config config
 COPY examples examples
-RUN mkdir /data && chown node:node /data && ln -s /app/dist/src/bin.js /usr/local/bin/logfold
+RUN mkdir /data && chown node:node /data && chmod +x dist/src/bin.js && ln -s /app/dist/src/bin.js /usr/local/bin/logfold
 USER node
 VOLUME /data
 EXPOSE 8080 9080
 # Alive, not ready: a store or a Kafka that is away is no reason to start again.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://127.0.0.1:9080/livez').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.ADMIN_PORT ?? 9080}/livez`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # The flag keeps the memory of a streaming API flat, as in the first line of the command.
 ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/src/bin.js"]
-CMD ["start", "--data-dir", "/data"]
+# Other containers, and published ports, come from outside.
+CMD ["start", "--data-dir", "/data", "--set", "http.host=0.0.0.0", "--set", "admin.host=0.0.0.0"]

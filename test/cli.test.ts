@@ -195,7 +195,11 @@ Next
     expect(readFileSync(file, 'utf8')).toBe('mine')
     expect((await run(['init', 'sqlite', '--force'], { cwd })).exit).toBe(0)
     expect(readFileSync(file, 'utf8')).toBe(written)
-    expect((await run(['init', 'redis'], { cwd })).exit).toBe(2)
+    for (const kind of ['redis', 'postgres', 'sqlite']) {
+      expect((await run(['init', kind, '-c', `${kind}.yaml`], { cwd })).exit).toBe(0)
+      expect(readFileSync(join(cwd, `${kind}.yaml`), 'utf8')).toContain(`    kind: ${kind} #`)
+    }
+    expect((await run(['init', 'mongo'], { cwd })).exit).toBe(2)
     expect((await run(['init', '-c', 'gone/x.yaml'], { cwd })).exit).toBe(2)
     expect(existsSync(join(cwd, 'gone'))).toBe(false)
   })

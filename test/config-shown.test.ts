@@ -11,7 +11,8 @@ import { toYaml } from '../src/config/printable.ts'
 import { configWorld, LEAST, temporaryFolder } from './config-world.ts'
 
 const kinds = { builtInKinds, loadBackend }
-const shippedConfigs = ['default.yaml', 'init-sqlite.yaml', 'kafka-sqlite.yaml']
+const STORES = ['sqlite', 'redis', 'postgres']
+const shippedConfigs = ['default.yaml', ...STORES.flatMap(store => [`init-${store}.yaml`, `kafka-${store}.yaml`])]
 const shipped = (name: string): string => join(packageRoot, 'config', name)
 
 describe('a config that is printed', () => {
@@ -104,15 +105,25 @@ describe('the configs that come with logfold', () => {
     }
   })
 
-  it('have every key of the schema in the file to start from', async () => {
-    const text = readFileSync(shipped('init-sqlite.yaml'), 'utf8')
+  it.each(STORES)('have every key of the schema in the file to start from, %s’s own included', async store => {
+    const text = readFileSync(shipped(`init-${store}.yaml`), 'utf8')
     const keysOf = (node: unknown): string[] => {
       if (typeof node !== 'object' || node === null) return []
       const { properties, ...rest } = node as { properties?: Record<string, unknown> }
       return [...Object.entries(properties ?? {}).flatMap(([key, inner]) => [key, ...keysOf(inner)]), ...Object.values(rest).flatMap(keysOf)]
     }
-    const keys = [...new Set(keysOf(await editorSchema({ builtInKinds: [], loadBackend }, packageRoot)))]
+    const keys = [...new Set(keysOf(await editorSchema({ builtInKinds: [store], loadBackend }, packageRoot)))]
+    expect(keys.length).toBeGreaterThan(40)
     expect(keys.filter(key => !new RegExp(`\\b${key}:`).test(text))).toEqual([])
+  })
+
+  it('differ in nothing but the store, where they are files to start from', () => {
+    const rest = (store: string): string =>
+      readFileSync(shipped(`init-${store}.yaml`), 'utf8')
+        .replace(/^# A config of logfold: .*\n/, '')
+        .replace(/(?<=^backends:.*\n)( {2}.*\n)+/m, '')
+        .replace(/^ {4}backend: .*\n/m, '')
+    for (const store of STORES) expect(rest(store)).toBe(rest('sqlite'))
   })
 })
 

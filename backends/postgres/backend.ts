@@ -57,19 +57,21 @@ export class PostgresBackend implements ViewBackend {
 
   async #assertWritable(run: Run): Promise<void> {
     const [row] = await run({
-      text: `SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), current_user, current_database(), CASE
+      text: `SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), quote_ident(current_user),
+        quote_ident(current_database()), CASE
         WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE') ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END`,
       values: [this.#schema],
     })
     const [isStandby, isReadOnly, user, database, mayCreate] = row ?? []
-    if (isStandby === 't' || isReadOnly === 'on') {
-      throw new LogfoldError(
-        'view-unavailable',
-        isStandby === 't' ? 'The server is a standby' : 'The server takes no writes (default_transaction_read_only)',
-        {
-          remedy: 'Give the address of the primary server',
-        },
-      )
+    if (isStandby === 't') {
+      throw new LogfoldError('view-unavailable', 'The server is a standby, which takes no writes', {
+        remedy: 'Give the address of the primary server',
+      })
+    }
+    if (isReadOnly === 'on') {
+      throw new LogfoldError('view-unavailable', 'The server takes no writes: default_transaction_read_only is on', {
+        remedy: `Switch it off where it was set: ALTER DATABASE ${database} RESET default_transaction_read_only, or ALTER ROLE ${user}, or ALTER SYSTEM`,
+      })
     }
     if (mayCreate !== 't') {
       throw new LogfoldError(

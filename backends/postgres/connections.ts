@@ -50,7 +50,8 @@ export class Connections {
   readonly #logger: Logger
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
-  #answers = true
+  /** What went wrong last, and hasn't gone well since. */
+  #failing: Purpose | undefined
 
   constructor(address: Address, connections: number, logger: Logger, given: Waits = waits) {
     this.#address = address
@@ -115,11 +116,11 @@ export class Connections {
     this.#underWay.add(using)
     try {
       const result = await using
-      this.#answered(undefined)
+      this.#answered(purpose, undefined)
       return result
     } catch (error) {
       const fault = explained(error, this.#address.name)
-      this.#answered(fault)
+      this.#answered(purpose, fault)
       throw fault
     } finally {
       this.#underWay.delete(using)
@@ -139,16 +140,17 @@ export class Connections {
     }
   }
 
-  /** Says once that the server can't be used, and once that it can again. */
-  #answered(fault: LogfoldError | undefined): void {
+  /** Says once that the server can't be used, and once that it can again. One that takes no writes may well be read: that says nothing of writing. */
+  #answered(purpose: Purpose, fault: LogfoldError | undefined): void {
     if (fault !== undefined && (fault.code !== 'view-unavailable' || isContention(fault))) return
-    const answers = fault === undefined
-    if (answers === this.#answers) return
-    this.#answers = answers
     const server = this.#address.name
-    if (answers) this.#logger.info('Postgres answers again', { server })
-    else
+    if (fault === undefined && this.#failing === purpose) {
+      this.#failing = undefined
+      this.#logger.info('Postgres answers again', { server })
+    } else if (fault !== undefined && this.#failing === undefined) {
+      this.#failing = purpose
       this.#logger.warn('Postgres does not answer', { server, error: fault.message, ...(fault.remedy === undefined ? {} : { remedy: fault.remedy }) })
+    }
   }
 }
 

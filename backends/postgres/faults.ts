@@ -19,7 +19,8 @@ const CONTENTION_CODES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03'
 const REMEDIES: Readonly<Record<string, string>> = {
   '26000': 'A pooler between logfold and Postgres must give each connection a session of its own (PgBouncer: pool_mode = session)',
   '42P05': 'A pooler between logfold and Postgres must give each connection a session of its own (PgBouncer: pool_mode = session)',
-  '28000': 'Check the user in the backend’s url, and that the server’s pg_hba.conf lets it in from here',
+  '28000':
+    'Check the user in the backend’s url, and that the server’s pg_hba.conf lets it in from here; where it says “no encryption”, set `ssl: true`',
   '28P01': 'Check the user and the password in the backend’s url',
   '3D000': 'Make the database (createdb --encoding UTF8), or correct the backend’s url',
   '42501':
@@ -33,6 +34,35 @@ const REMEDIES: Readonly<Record<string, string>> = {
   '2BP01': 'Drop what depends on it, as the message says: it hinders what logfold has to do, which is tried again by itself',
 }
 
+/** What goes wrong before Postgres says anything: codes of Node's sockets and of TLS, and texts of pg's, which have no code. */
+const UNANSWERED: readonly { readonly pattern: RegExp; readonly what?: string; readonly remedy: string }[] = [
+  {
+    pattern: /ECONNREFUSED/,
+    remedy: 'Start the server, or correct host and port in the backend’s url; it must listen there, too (listen_addresses)',
+  },
+  { pattern: /ENOTFOUND|EAI_AGAIN/, remedy: 'Correct the host in the backend’s url' },
+  { pattern: /ENOENT/, remedy: 'Correct the folder of the socket in the backend’s url (host=), or start the server' },
+  {
+    pattern: /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|due to connection timeout/,
+    remedy: 'See whether it is Postgres that listens there, and whether a firewall is in between',
+  },
+  {
+    pattern: /timeout exceeded when trying to connect|Query read timeout/,
+    remedy: 'See whether the server hangs, or is busy for long (pg_stat_activity); it is tried again by itself',
+  },
+  { pattern: /ECONNRESET|EPIPE|Connection terminated/, remedy: 'See whether the server runs; it is tried again by itself' },
+  {
+    pattern: /client password must be/,
+    what: 'the server asks for a password, and the url has none',
+    remedy: 'Write it into the backend’s url: postgres://user:password@host/database',
+  },
+  { pattern: /does not support SSL/, remedy: 'Take `ssl` and sslmode out of the backend, or switch ssl on in the server' },
+  {
+    pattern: /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/,
+    remedy: 'Set `ca`, `cert`, `key` or `servername` in `ssl` of the backend',
+  },
+]
+
 /** How Postgres reports an error. */
 interface SqlError extends Error {
   readonly code: string
@@ -44,6 +74,7 @@ export const isSqlError = (error: unknown): error is SqlError =>
   error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string'
 
 const codeOf = (error: unknown): string => (isSqlError(error) ? error.code : '')
+const nodeCodeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 export const isContention = (error: unknown): boolean => CONTENTION_CODES.has(codeOf(isLogfoldError(error) ? error.cause : error))
 export const isLockTimeout = (error: unknown): boolean => codeOf(isLogfoldError(error) ? error.cause : error) === '55P03'
@@ -59,8 +90,12 @@ export const leavesUsable = (error: unknown): boolean =>
 export function explained(error: unknown, where: string): LogfoldError {
   if (isLogfoldError(error)) return error
   const code = codeOf(error)
-  const remedy = REMEDIES[code]
-  return new LogfoldError(errorCodeOf(code), `${where}: ${textOf(error)}`, { cause: error, ...(remedy === undefined ? {} : { remedy }) })
+  const known = isSqlError(error) ? undefined : UNANSWERED.find(({ pattern }) => pattern.test(`${nodeCodeOf(error)} ${textOf(error)}`.trimStart()))
+  const remedy = known?.remedy ?? REMEDIES[code]
+  return new LogfoldError(errorCodeOf(code), `${where}: ${known?.what ?? textOf(error)}`, {
+    cause: error,
+    ...(remedy === undefined ? {} : { remedy }),
+  })
 }
 
 function errorCodeOf(code: string): 'view-lost' | 'store-refused' | 'view-unavailable' {

@@ -1,6 +1,6 @@
 import { Command, Redis, type RedisOptions } from 'ioredis'
 import { LogfoldError } from '../../src/model/errors.ts'
-import { COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, codeOf, outage } from './faults.ts'
+import { COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, codeOf, outage, unanswered } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import { Request } from './request.ts'
 
@@ -53,7 +53,8 @@ export class Connection {
       redis.disconnect()
       if (error instanceof LogfoldError) throw error
       // What the server said tells more than how the socket ended.
-      throw outage(where, isReply(error) ? error : (cause ?? error))
+      if (isReply(error)) throw outage(where, error)
+      throw unanswered(where, cause ?? error, target.tls !== undefined)
     }
   }
 

@@ -15,8 +15,11 @@ const replies: Readonly<Record<string, readonly [what: string, remedy: string]>>
   MISCONF: ['it cannot save its data, and takes no writes', "See the server's log: its disk may be full, or its folder not writable"],
   MASTERDOWN: ['it is a replica that has lost its primary', 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'],
   NOREPLICAS: ['it has fewer replicas than it demands', 'Start its replicas, or lower min-replicas-to-write'],
-  NOAUTH: ['it asks for a password', 'Set `password` (and `username`) of the backend'],
-  WRONGPASS: ['it does not take the user name or password', 'Set `username` and `password` of the backend as the server knows them'],
+  NOAUTH: ['it asks for a password', 'Set `password` (and `username`) of the backend, or write them in the URL of the shard'],
+  WRONGPASS: [
+    'it does not take the user name or password',
+    'Set `username` and `password` of the backend, or those in the URL of the shard, as the server knows them',
+  ],
   NOPERM: ['the user may not do this', `Give the user more rights (ACL SETUSER): ${RIGHTS}`],
   DENIED: ['it runs in protected mode', 'Give the server a password, or bind it to addresses that only trusted machines reach'],
   CROSSSLOT: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
@@ -33,7 +36,11 @@ const plainOutages: readonly (readonly [pattern: RegExp, what: string, remedy: s
   [/max number of clients/i, 'it has too many connections', 'Raise maxclients'],
   [/unknown command/i, 'it lacks a command', 'Use Redis 6.2 or later, and rename no commands'],
   [/DB index is out of range|invalid DB index/i, 'it has no such database', 'Name another database at the end of the URL, or raise `databases`'],
-  [/AUTH .*without any password|no password is set/i, 'it knows no password, and one is set', 'Take `password` out of the backend'],
+  [
+    /AUTH .*without any password|no password is set/i,
+    'it knows no password, and one is set',
+    'Take `password` out of the backend, or out of the URL of the shard',
+  ],
 ]
 
 /** What a socket's error says. */
@@ -67,19 +74,37 @@ export function outage(where: string, error: unknown): LogfoldError {
   return new LogfoldError('view-unavailable', `${where}: ${what}`, { ...(remedy === '' ? {} : { remedy }), cause: error })
 }
 
+/** How it looks when one side speaks TLS and the other doesn't; `CLOSED` is another way. */
+const MUTE = { tls: /^(ETIMEDOUT|ECONNRESET|EPIPE|EPROTO|ERR_SSL_WRONG_VERSION_NUMBER)$/, plain: /^(ECONNRESET|EPIPE)$/ }
+
+/**
+ * As `outage`, of a new connection that never got an answer.
+ * @param tls whether we speak it
+ */
+export function unanswered(where: string, error: unknown, tls: boolean): LogfoldError {
+  const fault = outage(where, error)
+  if (!MUTE[tls ? 'tls' : 'plain'].test(socketCodeOf(error)) && !isClosed(error)) return fault
+  const [speaks, write] = tls ? ['no TLS', 'redis://'] : ['TLS', 'rediss://']
+  const remedy = `If the server speaks ${speaks} at that port, write ${write} in \`shards\`; otherwise see whether it runs, and whether a firewall is in between`
+  return new LogfoldError(fault.code, tls ? `${where}: no answer in TLS` : fault.message, { remedy, cause: error })
+}
+
 /** What ioredis says of commands whose connection went, or is just going. */
 const CLOSED = /^(Connection is closed\.|Command aborted due to connection close|Stream isn't writeable)/
+
+const isClosed = (error: unknown): boolean => CLOSED.test(messageOf(error))
+const socketCodeOf = (error: unknown): string => (error instanceof Error ? String(Reflect.get(error, 'code')) : '')
 
 function explain(error: unknown): readonly [what: string, remedy: string] {
   const message = messageOf(error)
   if (message === 'Command timed out') {
     return [`no answer within ${COMMAND_TIMEOUT_MS / 1_000} s`, 'See whether the server hangs, or is busy with somebody’s slow command (SLOWLOG GET)']
   }
-  if (CLOSED.test(message)) return ['the connection was closed', 'See whether the server runs; logfold goes on by itself']
+  if (isClosed(error)) return ['the connection was closed', 'See whether the server runs; logfold goes on by itself']
   if (!(error instanceof Error)) return [message, '']
-  const socket = sockets[String(Reflect.get(error, 'code'))]
+  const socket = sockets[socketCodeOf(error)]
   if (socket !== undefined) return socket
-  if (/^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(String(Reflect.get(error, 'code')))) {
+  if (/^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(socketCodeOf(error))) {
     return [`TLS: its certificate, or ours, is not taken: ${message}`, 'Set `ca`, `cert`, `key` or `servername` in `tls` of the backend']
   }
   const plain = plainOutages.find(([pattern]) => pattern.test(message))

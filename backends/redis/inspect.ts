@@ -41,7 +41,7 @@ function faultOf(where: string, fields: ReadonlyMap<string, string>): LogfoldErr
   return fault(
     where,
     `it evicts: its maxmemory-policy is ${policy}, so that entries may go without a trace`,
-    'Set it, and keep it in redis.conf: CONFIG SET maxmemory-policy noeviction',
+    'Tell it CONFIG SET maxmemory-policy noeviction (redis-cli), and write the same into its redis.conf',
   )
 }
 

@@ -1,4 +1,4 @@
-import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import { Connection, type Reply, type Target } from './connection.ts'
 import { outage } from './faults.ts'
@@ -13,6 +13,8 @@ const PAUSE_MIN_MS = 50
 const PAUSE_MAX_MS = 1_000
 /** How old an inspection may be before the server is asked again, in passing. */
 const INSPECTION_MAX_AGE_MS = 10_000
+
+type Purpose = 'reading' | 'writing'
 
 /** What somebody who has a connection for himself may do. */
 export interface Exclusive {
@@ -51,7 +53,8 @@ export class Shard {
   readonly #connecting = new Set<Promise<unknown>>()
   #pause: { readonly error: LogfoldError; readonly untilMs: number; readonly lengthMs: number } | undefined
   #inspectedMs = 0
-  #answers = true
+  /** What went wrong last, and hasn't gone well since. */
+  #failing: Purpose | undefined
   #closed: LogfoldError | undefined
 
   constructor(name: string, target: Target, logger: Logger) {
@@ -68,12 +71,12 @@ export class Shard {
 
   /** Sends what reads. Error replies are outages to a reader. @throws view-unavailable, closed */
   async read(request: Request): Promise<readonly Reply[]> {
-    return await this.#use(async () => answers(await (await this.#reader.connection()).send(request), this.where))
+    return await this.#use('reading', async () => answers(await (await this.#reader.connection()).send(request), this.where))
   }
 
   /** As `read`, for lists, with the run of the server that the answers come from. */
   async list<T>(work: (read: (request: Request) => Promise<readonly Reply[]>, runId: string) => Promise<T>): Promise<T> {
-    return await this.#use(async () => {
+    return await this.#use('reading', async () => {
       const connection = await this.#lister.connection()
       return await work(async request => answers(await connection.send(request), this.where), connection.inspection.runId)
     })
@@ -81,7 +84,7 @@ export class Shard {
 
   /** Runs `work` with a connection that nobody else uses meanwhile, so that it may watch keys. @throws view-unavailable, closed, and what `work` throws */
   async exclusive<T>(work: (connection: Exclusive) => Promise<T>): Promise<T> {
-    return await this.#use(async () => {
+    return await this.#use('writing', async () => {
       const writer = await this.#takeWriter()
       try {
         const connection = await writer.slot.connection()
@@ -103,11 +106,8 @@ export class Shard {
     this.assertOpen()
     this.#pause = undefined
     try {
-      await this.#use(async () => {
-        const { readOnly } = await this.#inspect(await this.#reader.connection())
-        if (readOnly !== undefined) throw readOnly
-      })
-      return undefined
+      const { readOnly } = await this.#use('reading', async () => await this.#inspect(await this.#reader.connection()))
+      return readOnly
     } catch (error) {
       if (isLogfoldError(error, 'view-unavailable')) return error
       throw error
@@ -141,16 +141,16 @@ export class Shard {
     await Promise.allSettled(this.#connecting)
   }
 
-  async #use<T>(work: () => Promise<T>): Promise<T> {
+  async #use<T>(purpose: Purpose, work: () => Promise<T>): Promise<T> {
     this.assertOpen()
     try {
       const result = await work()
-      this.#answered(undefined)
+      this.#answered(purpose, undefined)
       this.#inspectSometimes()
       return result
     } catch (error) {
       if (this.#closed !== undefined) throw this.#closed
-      if (isLogfoldError(error, 'view-unavailable')) this.#answered(error)
+      if (isLogfoldError(error, 'view-unavailable')) this.#answered(purpose, error)
       throw error
     }
   }
@@ -175,7 +175,7 @@ export class Shard {
     void this.#reader
       .connection()
       .then(connection => this.#inspect(connection))
-      .catch((error: unknown) => this.#answered(error))
+      .catch((error: unknown) => this.#answered('reading', error))
   }
 
   /** @throws view-unavailable */
@@ -195,13 +195,17 @@ export class Shard {
     throw fault
   }
 
-  /** Says once that the shard can't be used, and once that it can again. */
-  #answered(error: unknown): void {
-    const well = error === undefined
-    if (well === this.#answers || this.#closed !== undefined) return
-    this.#answers = well
-    if (well) this.#logger.info('The Redis server answers again', { shard: this.name })
-    else this.#logger.warn('The Redis server cannot be used', { shard: this.name, error: String(error) })
+  /** Says once that the shard can't be used, and once that it can again. One that takes no writes may well be read: that says nothing of writing. */
+  #answered(purpose: Purpose, error: unknown): void {
+    if (this.#closed !== undefined) return
+    if (error === undefined && this.#failing === purpose) {
+      this.#failing = undefined
+      this.#logger.info('The Redis server answers again', { shard: this.name })
+    } else if (error !== undefined && this.#failing === undefined) {
+      this.#failing = purpose
+      const remedy = isLogfoldError(error) ? error.remedy : undefined
+      this.#logger.warn('The Redis server cannot be used', { shard: this.name, error: messageOf(error), ...(remedy === undefined ? {} : { remedy }) })
+    }
   }
 }
 

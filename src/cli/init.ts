@@ -9,7 +9,7 @@ import { type Io, printJson, write } from './io.ts'
 import { withJson } from './options.ts'
 import { nextStepsText } from './table.ts'
 
-const KINDS = ['sqlite']
+const KINDS = ['redis', 'postgres', 'sqlite']
 
 interface InitFlags {
   readonly config: string
@@ -30,7 +30,8 @@ export function addInit(program: Command, io: Io): void {
       'after',
       helpText([
         ['logfold init', 'writes ./logfold.yaml'],
-        ['logfold init sqlite -c prod.yaml', ''],
+        ['logfold init redis -c prod.yaml', 'a ring of Redis servers'],
+        ['logfold init postgres', ''],
       ]),
     )
     .action((kind: string, flags: InitFlags) => init(kind, flags, io))

@@ -234,9 +234,12 @@ describe('a server that says no', () => {
     await backend.close()
   })
 
-  it('to writes, as a standby does: applies wait, reads go on, and ping says so', async () => {
+  it('to writes, as a standby does: applies wait, reads go on, ping says so, and it is told once', async () => {
     const schema = newSchema()
-    const backend = await filled(schema)
+    const said: string[] = []
+    const note = (message: string) => void said.push(message)
+    await filled(schema)
+    const backend = await connected(schema, server.url, { ...quiet, info: note, warn: note })
     await query('ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()', server.url).catch(async () => {
       await query('ALTER SYSTEM SET default_transaction_read_only = on', server.url)
       await query('SELECT pg_reload_conf()', server.url)
@@ -247,10 +250,17 @@ describe('a server that says no', () => {
       cause: { cause: { code: '25006' }, remedy: expect.stringContaining('primary') },
     })
     expect(await readOf(backend, 'one')).toEqual(['1'])
-    expect(await backend.ping(SHARD)).toMatchObject({ code: 'view-unavailable', remedy: 'Give the address of the primary server' })
+    expect(await backend.ping(SHARD)).toMatchObject({
+      code: 'view-unavailable',
+      message: 'The server takes no writes: default_transaction_read_only is on',
+      remedy: expect.stringContaining('ALTER DATABASE postgres RESET default_transaction_read_only'),
+    })
+    expect((await applyOf(backend, 1)).kind).toBe('unavailable')
+    expect(said).toEqual(['Postgres does not answer'])
     await query('ALTER SYSTEM RESET default_transaction_read_only', server.url)
     await query('SELECT pg_reload_conf()', server.url)
     await expect.poll(() => applyOf(backend, 1)).toEqual({ kind: 'applied' })
+    expect(said).toEqual(['Postgres does not answer', 'Postgres answers again'])
   })
 
   it('to data, by somebody’s trigger: refused, and neither ops nor checkpoint are written', async () => {

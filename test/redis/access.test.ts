@@ -142,6 +142,9 @@ describe('TLS', () => {
       unbelieving: await as(undefined),
       misnamed: await as({ ca, cert, key, servername: 'another.test', rejectUnauthorized: true }),
       nameless: await as({ ca, servername: 'redis.test', rejectUnauthorized: true }),
+      // One side speaks TLS, the other not.
+      plain: await connect({ shards: { a: `redis://127.0.0.1:${port}` }, keyPrefix: '' }),
+      secure: await connect({ shards: { a: `rediss://${servers.servers[0]?.address}` }, keyPrefix: '' }),
     }
     try {
       expect(await backends.right.ping('a')).toBe(undefined)
@@ -155,6 +158,15 @@ describe('TLS', () => {
       expect(await backends.unbelieving.ping('a')).toMatchObject(says(/certificate/))
       expect(await backends.misnamed.ping('a')).toMatchObject(says(/certificate/))
       expect(await backends.nameless.ping('a')).toMatchObject({ code: 'view-unavailable' })
+      const mixed = (message: RegExp, remedy: string) => ({
+        code: 'view-unavailable',
+        message: expect.stringMatching(message),
+        remedy: expect.stringContaining(remedy),
+      })
+      expect(await backends.plain.ping('a')).toMatchObject(
+        mixed(/connection was (reset|closed)$/, 'If the server speaks TLS at that port, write rediss://'),
+      )
+      expect(await backends.secure.ping('a')).toMatchObject(mixed(/no answer in TLS$/, 'If the server speaks no TLS at that port, write redis://'))
     } finally {
       for (const backend of Object.values(backends)) await backend.close()
       rmSync(folder, { recursive: true })

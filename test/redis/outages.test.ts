@@ -148,20 +148,26 @@ describe('a server', () => {
     expect((await backend.admin(generation).stats('a')).entries).toBe(position + 2)
   })
 
-  it('made a replica takes no writes, is read, and is used again as a primary', async () => {
+  it('made a replica takes no writes, is read, is told of once, and is used again as a primary', async () => {
     const server = await serverWith()
-    const backend = await backendOf(server.address)
+    const said: string[] = []
+    const note = (message: string) => void said.push(message)
+    const backend = await backendOf(server.address, { ...quiet, info: note, warn: note })
     await fillWith(backend, generation, ['x'])
     await command(server.address, 'REPLICAOF', '127.0.0.1', String(await freePort()))
     const given = batch(1, 0, 1, [set('x', '"new"')])
-    expect(await backend.writer(generation).apply('a', given)).toMatchObject({ kind: 'unavailable', cause: unavailable(/replica/, /primary/) })
-    expect(await backend.ping('a')).toMatchObject(unavailable(/replica/))
-    expect((await backend.reader(generation).get(['x'])).map(textOf)).toEqual(['"x"'])
+    for (let times = 0; times < 3; times++) {
+      expect(await backend.writer(generation).apply('a', given)).toMatchObject({ kind: 'unavailable', cause: unavailable(/replica/, /primary/) })
+      expect(await backend.ping('a')).toMatchObject(unavailable(/replica/))
+      expect((await backend.reader(generation).get(['x'])).map(textOf)).toEqual(['"x"'])
+    }
+    expect(said).toEqual(['The Redis server cannot be used'])
     await command(server.address, 'CONFIG', 'SET', 'replica-serve-stale-data', 'no')
     await expect(backend.reader(generation).get(['x'])).rejects.toMatchObject(unavailable(/lost its primary/))
     await command(server.address, 'REPLICAOF', 'NO', 'ONE')
     expect(await backend.ping('a')).toBe(undefined)
     expect(await backend.writer(generation).apply('a', given)).toEqual({ kind: 'applied' })
+    expect(said).toEqual(['The Redis server cannot be used', 'The Redis server answers again'])
   })
 
   it('that cannot save takes no writes, and is waited for', async () => {

@@ -106,3 +106,18 @@ export async function entriesOf(url: string, view: string): Promise<Map<string, 
   }
   return entries
 }
+
+/** As `entriesOf`, but each value as it was written: the bytes between the head of its line and the tail, which hold no line feeds. */
+export async function writtenEntriesOf(url: string, view: string): Promise<Map<string, string>> {
+  const response = await fetch(`${url}/api/${view}`, { headers: { accept: 'application/x-ndjson' } })
+  if (!response.ok) throw new Error(`GET /api/${view}: ${response.status} ${await response.text()}`)
+  const lines = (await response.text()).split('\n').slice(0, -1)
+  return new Map(
+    lines.map(line => {
+      const { id } = JSON.parse(line) as { id: string }
+      const head = `{"id":${JSON.stringify(id)},"value":`
+      if (!line.startsWith(head)) throw new Error(`A line begins otherwise: ${line}`)
+      return [id, line.slice(head.length, -'}'.length)]
+    }),
+  )
+}

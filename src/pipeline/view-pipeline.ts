@@ -15,6 +15,9 @@ import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
 /** How often a shard is asked whether it still has its data, so that a loss is noticed where no record comes. */
 const WATCH_DELAY_MS = 2_000
 
+/** Why a shard that answers takes no batch. */
+const NOT_OPEN = { lost: 'it does not hold this view, or no longer; it is folded from the start', foreign: 'it holds something else' } as const
+
 export interface PipelineOptions {
   readonly log: Log
   readonly topic: Topic
@@ -159,7 +162,7 @@ export class ViewPipeline {
   async #check(shard: string): Promise<void> {
     const answer = await this.#context.writer.checkpoints(shard)
     if (answer.kind === 'open') return
-    this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : `its data is ${answer.kind}`)
+    this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : NOT_OPEN[answer.kind])
     for (const fold of this.#folds.values()) fold.doubt(shard)
   }
 

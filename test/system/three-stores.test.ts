@@ -67,7 +67,7 @@ describe('one topic of 100,000 records, folded at once into a ring of three Redi
     const expected = new Map([...ODD, ...foldLines([...records.byKcat, ...records.byApi.flat()])])
     expect(differences(folded, expected)).toEqual([])
     expect(folded.size).toBe(55_563)
-  })
+  }, 300_000)
   afterAll(async () => {
     await Promise.all([...running].map(each => each.end('SIGKILL')))
     await Promise.all([kafka?.dispose(), redis?.dispose(), postgres?.dispose()])

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { finished } from 'node:stream/promises'
 import { RedisBackend } from '../backends/redis/backend.ts'
 import type { ViewBackend, ViewOp } from '../src/model/view-backend.ts'
 import { startRedis } from '../test/services/redis-cluster.ts'
+import { pipe, redisCommand } from './support/limits.ts'
 import { quiet } from './support/quiet.ts'
 import { median, perSecond } from './support/rounds.ts'
 import { generationOf, getEach, listAll, type SetOp, setOpAt } from './support/store.ts'
@@ -53,19 +51,15 @@ async function applyAll(backend: ViewBackend, records: readonly Record[], batchO
   return perSecond(records.length, started)
 }
 
-const argument = (bytes: Uint8Array | string): Buffer =>
-  Buffer.concat([Buffer.from(`$${Buffer.byteLength(bytes)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
-const commandOf = (args: readonly (Uint8Array | string)[]): Buffer => Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
-
 /** The limit: commands prepared beforehand, 1,000 entries each, sent by redis-cli. */
 function prepared(records: readonly Record[], shard: string): Buffer {
   const own = records.filter(({ owner }) => owner === shard).map(({ op }) => op)
   const commands: Buffer[] = []
   for (let at = 0; at < own.length; at += 1_000) {
     const ops = own.slice(at, at + 1_000)
-    commands.push(commandOf(['MSET', ...ops.flatMap(({ id, value }) => [`job@1:${id}`, value.buffer])]))
+    commands.push(redisCommand(['MSET', ...ops.flatMap(({ id, value }) => [`job@1:${id}`, value.buffer])]))
     const ids = ops.flatMap(({ id }) => (ordered ? ['0', id] : [id]))
-    commands.push(commandOf([ordered ? 'ZADD' : 'SADD', 'job@1/keys', ...ids]))
+    commands.push(redisCommand([ordered ? 'ZADD' : 'SADD', 'job@1/keys', ...ids]))
   }
   return Buffer.concat(commands)
 }
@@ -74,13 +68,6 @@ async function pipeAll(ports: readonly number[], commands: readonly Buffer[], co
   const started = performance.now()
   await Promise.all(ports.map((port, at) => pipe(port, commands[at] ?? Buffer.alloc(0))))
   return perSecond(count, started)
-}
-
-async function pipe(port: number, bytes: Buffer): Promise<void> {
-  const child = spawn('redis-cli', ['-p', String(port), '--pipe'], { stdio: ['pipe', 'ignore', 'inherit'] })
-  child.stdin.end(bytes)
-  const [[code]] = await Promise.all([once(child, 'exit'), finished(child.stdin)])
-  if (code !== 0) throw new Error(`redis-cli ended with ${String(code)}`)
 }
 
 const print = (what: string, value: string): boolean => process.stdout.write(`${what.padEnd(34)} ${value}\n`)

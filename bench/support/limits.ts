@@ -45,7 +45,9 @@ export const preparedUpserts = (): Contender => ({
 
 const argument = (bytes: Uint8Array | string): Buffer =>
   Buffer.concat([Buffer.from(`$${Buffer.byteLength(bytes)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
-const command = (args: readonly (Uint8Array | string)[]): Buffer => Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
+/** As a client writes it. */
+export const redisCommand = (args: readonly (Uint8Array | string)[]): Buffer =>
+  Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
 
 /** `redis-cli --pipe` with MSET and SADD of a thousand, prepared beforehand, on emptied servers. */
 export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => number): Contender {
@@ -55,8 +57,8 @@ export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => 
     const chunks = Array.from({ length: Math.ceil(own.length / CHUNK) }, (_chunk, nth) => own.slice(nth * CHUNK, (nth + 1) * CHUNK))
     return Buffer.concat(
       chunks.flatMap(some => [
-        command(['MSET', ...some.flatMap(({ id, value }) => [`limit:${id}`, value])]),
-        command(['SADD', 'limit/keys', ...some.map(({ id }) => id)]),
+        redisCommand(['MSET', ...some.flatMap(({ id, value }) => [`limit:${id}`, value])]),
+        redisCommand(['SADD', 'limit/keys', ...some.map(({ id }) => id)]),
       ]),
     )
   })
@@ -72,7 +74,8 @@ export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => 
   }
 }
 
-async function pipe(port: number, bytes: Buffer): Promise<void> {
+/** Sends prepared commands by redis-cli, and settles when all are answered. */
+export async function pipe(port: number, bytes: Buffer): Promise<void> {
   const child = spawn('redis-cli', ['-p', String(port), '--pipe'], { stdio: ['pipe', 'ignore', 'inherit'] })
   child.stdin.end(bytes)
   const [[code]] = await Promise.all([once(child, 'exit'), finished(child.stdin)])

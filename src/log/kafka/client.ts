@@ -3,6 +3,7 @@ import { type Admin, Kafka, type LogEntry, logLevel } from 'kafkajs'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Logger } from '../../model/logger.ts'
 import { type ConnectionOptions, defaultSocketFactory } from './kafkajs.ts'
+import { within } from './within.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
 /** Longer than a session: the coordinator may hold an answer back until a member that has died is noticed. */
@@ -154,15 +155,4 @@ export function refusalIn(error: unknown): Refusal | undefined {
     return { type: at.type, retriable: 'retriable' in at && at.retriable === true, message: at.message }
   }
   return undefined
-}
-
-/** @throws what `work` throws; an error of its own after `ms`, when nobody waits for the work any more */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

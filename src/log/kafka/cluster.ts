@@ -125,7 +125,7 @@ export class Cluster implements Brokers {
       }
     }
     const failed = new RequestFailed(failures.join('; '), sent)
-    if (!this.#closing.signal.aborted) this.#setAway(unreachable(failed))
+    this.#setAway(unreachable(failed))
     throw failed
   }
 
@@ -204,6 +204,8 @@ export class Cluster implements Brokers {
   }
 
   #setAway(away: LogfoldError | undefined): void {
+    // Closed is for good: what is answered afterwards brings nothing back.
+    if (this.#closing.signal.aborted) return
     const before = this.#away
     this.#away = away
     if ((before === undefined) === (away === undefined)) return

@@ -40,8 +40,8 @@ export interface Asked {
   readonly atMs: number
 }
 
-interface Taken {
-  readonly fetching: Fetching
+interface Taken<F extends Fetching> {
+  readonly fetching: F
   readonly position: Offset
 }
 
@@ -50,39 +50,39 @@ interface Lane {
   poll: 'none' | 'short' | 'long'
 }
 
-export interface FetchLoopOptions {
+export interface FetchLoopOptions<F extends Fetching> {
   /** The connection that this lane has for itself, asked for before each request. */
   readonly link: (lane: number) => Link
   /** The broker takes long to answer: it may hang, and lead these no more. All of the loop, as who isn't in the request may have to wait for its end. */
-  readonly late: (fetching: readonly Fetching[]) => void
+  readonly late: (fetching: readonly F[]) => void
   /** These got no answer, and are no longer in the loop. `times`: one after another, from 1. */
-  readonly failed: (fetching: readonly Fetching[], error: unknown, times: number) => void
+  readonly failed: (fetching: readonly F[], error: unknown, times: number) => void
 }
 
 /** Fetches from one broker for all readers of partitions that it leads. SPEC.md says how its two lanes share the work. */
-export class FetchLoop {
-  readonly #options: FetchLoopOptions
+export class FetchLoop<F extends Fetching> {
+  readonly #options: FetchLoopOptions<F>
   readonly #lanes: readonly [Lane, Lane] = [
     { number: 0, poll: 'none' },
     { number: 1, poll: 'none' },
   ]
   /** Who was served last comes last. */
-  readonly #fetching = new Set<Fetching>()
-  readonly #underWay = new Set<Fetching>()
+  readonly #fetching = new Set<F>()
+  readonly #underWay = new Set<F>()
   readonly #closing = new AbortController()
   #woken = false
   #failures = 0
 
-  constructor(options: FetchLoopOptions) {
+  constructor(options: FetchLoopOptions<F>) {
     this.#options = options
   }
 
-  add(fetching: Fetching): void {
+  add(fetching: F): void {
     this.#fetching.add(fetching)
     this.wake()
   }
 
-  remove(fetching: Fetching): void {
+  remove(fetching: F): void {
     this.#fetching.delete(fetching)
   }
 
@@ -112,9 +112,9 @@ export class FetchLoop {
   }
 
   /** Who wants data and isn't waited for already; each partition once, as a request can't name it twice. */
-  #take(): readonly Taken[] {
+  #take(): readonly Taken<F>[] {
     const wanting = [...this.#fetching].filter(fetching => fetching.wants && !this.#underWay.has(fetching))
-    const taken = new Map<string, Fetching>()
+    const taken = new Map<string, F>()
     for (const fetching of wanting.toSorted((a, b) => Number(b.starved) - Number(a.starved))) {
       const key = keyOf(fetching.topic.id, fetching.partition)
       if (!taken.has(key)) taken.set(key, fetching)
@@ -123,7 +123,7 @@ export class FetchLoop {
     return [...taken.values()].map(fetching => ({ fetching, position: fetching.fetchPosition }))
   }
 
-  async #poll(lane: Lane, taken: readonly Taken[]): Promise<void> {
+  async #poll(lane: Lane, taken: readonly Taken<F>[]): Promise<void> {
     const longestMs = lane.poll === 'long' ? LONG_POLL_MS : SHORT_POLL_MS
     const untilMs = Math.min(...taken.map(({ fetching }) => fetching.untilMs))
     const maxWaitMs = Math.round(Math.min(longestMs, Math.max(0, untilMs - performance.now())))
@@ -149,7 +149,7 @@ export class FetchLoop {
     }
   }
 
-  #handOut(taken: readonly Taken[], answer: Fetched, atMs: number): void {
+  #handOut(taken: readonly Taken<F>[], answer: Fetched, atMs: number): void {
     const answers = new Map(answer.partitions.map(partition => [keyOf(partition.topicId, partition.partition), partition]))
     for (const [nth, { fetching, position }] of taken.entries()) {
       // Gone meanwhile, or in another loop by now.
@@ -163,7 +163,7 @@ export class FetchLoop {
 
 const keyOf = (topicId: string, partition: number): string => `${topicId}/${partition}`
 
-function topicsOf(taken: readonly Taken[]): Parameters<typeof fetchRequest>[0]['topics'] {
+function topicsOf(taken: readonly Taken<Fetching>[]): Parameters<typeof fetchRequest>[0]['topics'] {
   return [...Map.groupBy(taken, ({ fetching }) => fetching.topic.id)].map(([id, ofTopic]) => ({
     id,
     partitions: ofTopic.map(({ fetching, position }) => ({

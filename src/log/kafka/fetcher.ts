@@ -38,8 +38,8 @@ export interface Fetched extends Fetching {
 /** Keeps each reader in the loop of its partition's leader, through leader changes and outages. */
 export class Fetcher {
   readonly #options: FetcherOptions
-  readonly #loops = new Map<number, FetchLoop>()
-  readonly #placed = new Map<Fetched, FetchLoop>()
+  readonly #loops = new Map<number, FetchLoop<Fetched>>()
+  readonly #placed = new Map<Fetched, FetchLoop<Fetched>>()
   readonly #warnedMs = new Map<string, number>()
   readonly #closing = new AbortController()
 
@@ -103,14 +103,14 @@ export class Fetcher {
     loop.add(fetched)
   }
 
-  #loopOf(nodeId: number): FetchLoop {
+  #loopOf(nodeId: number): FetchLoop<Fetched> {
     const known = this.#loops.get(nodeId)
     if (known !== undefined) return known
     const { cluster } = this.#options
-    const loop = new FetchLoop({
+    const loop = new FetchLoop<Fetched>({
       link: lane => cluster.link(nodeId, `fetching ${lane}`),
-      late: fetching => void this.#late(nodeId, fetching as readonly Fetched[]),
-      failed: (fetching, error, times) => this.#failed(fetching as readonly Fetched[], error, times),
+      late: fetching => void this.#late(nodeId, fetching),
+      failed: (fetching, error, times) => this.#failed(fetching, error, times),
     })
     this.#loops.set(nodeId, loop)
     return loop

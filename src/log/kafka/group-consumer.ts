@@ -1,6 +1,7 @@
 import type { Cluster, Consumer, PartitionAssigner } from 'kafkajs'
-import { type KafkaClient, refusalIn, type Session, within } from './client.ts'
+import { type KafkaClient, refusalIn, type Session } from './client.ts'
 import { type Claims, stickyAssignor } from './sticky-assignor.ts'
+import { within } from './within.ts'
 
 const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 10_000

@@ -1,6 +1,5 @@
 import { messageOf } from '../../model/errors.ts'
 import { RequestFailed } from './brokers.ts'
-import { within } from './client.ts'
 import type { ApiVersions, Connection } from './kafkajs.ts'
 import { FETCH } from './wire/fetch.ts'
 import { INIT_PRODUCER_ID } from './wire/init-producer-id.ts'
@@ -9,6 +8,7 @@ import { METADATA } from './wire/metadata.ts'
 import { OFFSET_FOR_LEADER_EPOCH } from './wire/offset-for-leader-epoch.ts'
 import { PRODUCE } from './wire/produce.ts'
 import { type Api, type Request, shownApi } from './wire/request.ts'
+import { within } from './within.ts'
 
 const CONNECT_MS = 10_000
 /** Longer than a request takes; authentication is due some ten seconds before the broker insists on it. */

@@ -2,8 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { GroupMember, Membership, Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
-import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin, within } from './client.ts'
+import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin } from './client.ts'
 import { GroupConsumer } from './group-consumer.ts'
+import { within } from './within.ts'
 
 /** Between two tries, doubled up to the most. */
 const RETRY_MS = 500

@@ -14,6 +14,7 @@ import { fold } from './support/fold.ts'
 import { PARTITIONS, RECORDS } from './support/jobs.ts'
 import { benchLog, fillTopic } from './support/kafka-topic.ts'
 import { copy, preparedUpserts, redisPipe } from './support/limits.ts'
+import { printPeak } from './support/peak.ts'
 import { quiet } from './support/quiet.ts'
 import { kafkajsConsumer, ownReader } from './support/readers.ts'
 import { compare } from './support/rounds.ts'
@@ -35,15 +36,16 @@ interface Given {
 const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
   reading: ({ bootstrap, log, topic }) => compare('Reading alone', [kafkajsConsumer(bootstrap, topic), ownReader(log, topic)], ROUNDS),
 
-  async sqlite({ log, topic }) {
+  async sqlite({ bootstrap, log, topic }) {
     const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
     const backend = await connect(sqlite, { path: 'views.sqlite' }, dataDir)
     await compare('Kafka → SQLite', [preparedUpserts(), fold('logfold', log, topic, backend)], ROUNDS)
     await backend.close()
     rmSync(dataDir, { recursive: true })
+    await printPeak({ bootstrap, topic: topic.name, config: 'kafka-sqlite' })
   },
 
-  async redis({ log, topic }) {
+  async redis({ bootstrap, log, topic }) {
     await using servers = await startRedis({ servers: NAMES.length })
     const ports = servers.servers.map(({ port }) => port)
     const shards = Object.fromEntries(NAMES.map((name, nth) => [name, `redis://127.0.0.1:${ports[nth]}`]))
@@ -51,13 +53,16 @@ const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
     const limit = redisPipe(ports, id => NAMES.indexOf(backend.owner(id)))
     await compare('Kafka → a ring of 3 Redis', [limit, fold('logfold', log, topic, backend)], ROUNDS)
     await backend.close()
+    const settings = Object.entries(shards).map(([name, url]) => `backends.ring3.shards.${name}=${url}`)
+    await printPeak({ bootstrap, topic: topic.name, config: 'kafka-redis', settings })
   },
 
-  async postgres({ log, topic }) {
+  async postgres({ bootstrap, log, topic }) {
     await using server = await startPostgres()
     const backend = await connect(postgres, { url: server.url })
     await compare('Kafka → Postgres', [copy(server.url), fold('logfold', log, topic, backend)], ROUNDS)
     await backend.close()
+    await printPeak({ bootstrap, topic: topic.name, config: 'kafka-postgres', settings: [`backends.pg.url=${server.url}`] })
   },
 }
 

@@ -8,7 +8,7 @@ const PARTITIONS = 10
 const rules = (partitioner: 'murmur2' | 'crc32' | undefined): FoldRules => ({
   format: 'json',
   schema: undefined,
-  partitioner: partitioner === undefined ? undefined : key => partitioners[partitioner](key, PARTITIONS),
+  partitioner: partitioner === undefined ? undefined : { partitionOf: partitioners[partitioner], partitions: PARTITIONS },
 })
 
 /** A stretch of one record, in the partition that murmur2 gives `job-1`. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { partitioners } from '../src/model/partitioner.ts'
 
@@ -24,5 +25,18 @@ describe('crc32 partitioner', () => {
   it('takes the unsigned CRC-32 of the key, as librdkafka does', () => {
     // The check value of CRC-32 (reveng catalogue, CRC-32/ISO-HDLC) is above 2^31: a signed one would give a negative partition.
     expect(partitioners.crc32(bytes('123456789'), 10)).toBe(0xcbf43926 % 10)
+  })
+})
+
+describe('both', () => {
+  it('take a key that stands among other bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 20 }), fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 20 }), (before, key, behind) => {
+        const all = Buffer.concat([before, key, behind])
+        for (const partitionOf of Object.values(partitioners)) {
+          expect(partitionOf(all, 1_000, before.length, before.length + key.length)).toBe(partitionOf(key, 1_000))
+        }
+      }),
+    )
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { idFault, idStringFault } from '../src/model/id.ts'
+import { idFault, idStringFault, isAsciiId } from '../src/model/id.ts'
 import { valueFault } from '../src/model/value.ts'
 
 const json = (text: string | Uint8Array) => valueFault('json', typeof text === 'string' ? Buffer.from(text) : text)?.reason
@@ -122,5 +122,16 @@ describe('an id', () => {
 
   it('may not be bytes that are no UTF-8', () => {
     expect(idFault(Buffer.from([0xff]))?.reason).toBe('key-not-utf8')
+  })
+
+  it('is known at a look to be ASCII exactly when it is one and has no other characters', () => {
+    const byte = fc.oneof(fc.nat(255), fc.constantFrom(0, 0x7f, 0x80), { weight: 5, arbitrary: fc.integer({ min: 1, max: 0x7f }) })
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 8 }), fc.constantFrom(0, 1, 504, 505, 512), fc.nat(3), (bytes, more, before) => {
+        const key = Buffer.from([...bytes, ...Buffer.alloc(more, 'k')])
+        const all = Buffer.concat([Buffer.alloc(before), key, Buffer.of(0xff)])
+        expect(isAsciiId(all, before, before + key.length)).toBe(idFault(key) === undefined && key.every(unit => unit < 0x80))
+      }),
+    )
   })
 })

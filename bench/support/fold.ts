@@ -39,7 +39,7 @@ export const fold = (name: string, log: KafkaLog, topic: Topic, backend: ViewBac
       topic,
       generation,
       backend,
-      rules: { format: 'json', schema: undefined, partitioner: key => partitioners.murmur2(key, PARTITIONS) },
+      rules: { format: 'json', schema: undefined, partitioner: { partitionOf: partitioners.murmur2, partitions: PARTITIONS } },
       deadLetters,
       group: `bench-${process.pid}-${generations}`,
       metrics: new Metrics('bench'),

@@ -49,10 +49,10 @@ const argument = (bytes: Uint8Array | string): Buffer =>
 export const redisCommand = (args: readonly (Uint8Array | string)[]): Buffer =>
   Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
 
-/** `redis-cli --pipe` with MSET and SADD of a thousand, prepared beforehand, on emptied servers. */
-export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => number): Contender {
+/** One a server. */
+function preparedCommands(servers: number, ownerIndex: (id: string) => number): readonly Buffer[] {
   const byServer = Map.groupBy(jobs(), ({ id }) => ownerIndex(id))
-  const commands = ports.map((_, server) => {
+  return Array.from({ length: servers }, (_, server) => {
     const own = byServer.get(server) ?? []
     const chunks = Array.from({ length: Math.ceil(own.length / CHUNK) }, (_chunk, nth) => own.slice(nth * CHUNK, (nth + 1) * CHUNK))
     return Buffer.concat(
@@ -62,6 +62,12 @@ export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => 
       ]),
     )
   })
+}
+
+/** `redis-cli --pipe` with MSET and SADD of a thousand, prepared beforehand, on emptied servers. */
+export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => number): Contender {
+  // Not here, or what they are made of would stay in this process's heap, and be walked by the collections of whoever is measured beside it.
+  const commands = preparedCommands(ports.length, ownerIndex)
   return {
     name: 'limit: redis-cli --pipe, MSET and SADD of 1000',
     async run() {
@@ -88,12 +94,14 @@ async function flush(port: number): Promise<void> {
   redis.disconnect()
 }
 
+function preparedRows(): readonly Buffer[] {
+  const lines = jobs().map(({ id, value }, nth) => `${id}\t${value}\t0\t${nth}\t2026-01-01T00:00:00Z\n`)
+  return Array.from({ length: Math.ceil(lines.length / CHUNK) }, (_, nth) => Buffer.from(lines.slice(nth * CHUNK, (nth + 1) * CHUNK).join('')))
+}
+
 /** COPY of prepared text into a logged table of the kind that the backend makes. */
 export function copy(url: string): Contender {
-  const lines = jobs().map(({ id, value }, nth) => `${id}\t${value}\t0\t${nth}\t2026-01-01T00:00:00Z\n`)
-  const chunks = Array.from({ length: Math.ceil(lines.length / CHUNK) }, (_, nth) =>
-    Buffer.from(lines.slice(nth * CHUNK, (nth + 1) * CHUNK).join('')),
-  )
+  const chunks = preparedRows()
   return {
     name: 'limit: COPY into the same kind of table',
     async run() {

@@ -1,10 +1,12 @@
 import { bufferOf } from '../model/bytes.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Fault } from '../model/fault.ts'
-import { idFault } from '../model/id.ts'
+import { idFault, isAsciiId } from '../model/id.ts'
+import type { Partitioner } from '../model/partitioner.ts'
 import { formatPlace, type Offset, type RecordCursor, type Slice, type Stretch } from '../model/record.ts'
-import { type SchemaCheck, valueFault } from '../model/value.ts'
+import { isPlainJsonValue, type SchemaCheck, valueFault } from '../model/value.ts'
 import type { ViewFormat, ViewOp } from '../model/view-backend.ts'
+import { LatestOps } from './latest-ops.ts'
 import { project } from './project.ts'
 
 /** The rules of a view's definition that decide what a record becomes. */
@@ -12,7 +14,7 @@ export interface FoldRules {
   readonly format: ViewFormat
   readonly schema: SchemaCheck | undefined
   /** How the topic's writers choose one of its partitions; undefined where no rule is known. */
-  readonly partitioner: ((key: Uint8Array) => number) | undefined
+  readonly partitioner: { readonly partitionOf: Partitioner; readonly partitions: number } | undefined
 }
 
 /** A record that can't be folded, as the log has it. */
@@ -43,7 +45,7 @@ export interface Folded {
  * @throws wrong-partition for a record that the partitioner would have put elsewhere: records of its key may stand in two partitions, where no order holds
  */
 export function fold(stretch: Stretch, until: Offset, rules: FoldRules): Folded {
-  const ops = new Map<string, ViewOp>()
+  const latest = new LatestOps(stretch.bytes)
   const faulty: FaultyRecord[] = []
   let records = 0
   let lastTimestampMs: number | undefined
@@ -51,30 +53,42 @@ export function fold(stretch: Stretch, until: Offset, rules: FoldRules): Folded 
   while (cursor.next() && cursor.offset < until) {
     records++
     lastTimestampMs = cursor.timestampMs
-    const decoded = decode(cursor, rules)
-    if (rules.partitioner !== undefined && decoded.id !== undefined) checkPartition(stretch.partition, cursor, rules.partitioner)
-    if ('fault' in decoded) faulty.push(decoded)
-    else ops.set(decoded.id, decoded)
+    const id = idOf(cursor)
+    if (typeof id !== 'string') {
+      faulty.push(faultyRecord(cursor, undefined, id))
+      continue
+    }
+    if (rules.partitioner !== undefined) checkPartition(stretch.partition, cursor, rules.partitioner)
+    const fault = faultOf(cursor, rules)
+    if (fault === undefined) latest.put(opOf(cursor, id), cursor)
+    else faulty.push(faultyRecord(cursor, id, fault))
   }
-  return { next: Math.min(stretch.next, until), records, lastTimestampMs, ops: [...ops.values()], faulty }
+  return { next: Math.min(stretch.next, until), records, lastTimestampMs, ops: latest.ops, faulty }
 }
 
-function decode(cursor: RecordCursor, rules: FoldRules): ViewOp | FaultyRecord {
-  if (cursor.keyEnd < 0) return faultyRecord(cursor, undefined, { reason: 'key-null', detail: 'The record has no key' })
-  const key = cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd)
-  const keyFault = idFault(key)
-  if (keyFault !== undefined) return faultyRecord(cursor, undefined, keyFault)
-  const id = bufferOf(key).toString('utf8')
+/** The key as an id, or why it is none. */
+function idOf({ buffer, keyStart, keyEnd }: RecordCursor): string | Fault {
+  if (keyEnd < 0) return { reason: 'key-null', detail: 'The record has no key' }
+  const bytes = bufferOf(buffer)
+  if (isAsciiId(bytes, keyStart, keyEnd)) return bytes.toString('latin1', keyStart, keyEnd)
+  return idFault(bytes.subarray(keyStart, keyEnd)) ?? bytes.toString('utf8', keyStart, keyEnd)
+}
+
+function faultOf({ buffer, valueStart, valueEnd }: RecordCursor, { format, schema }: FoldRules): Fault | undefined {
+  if (valueEnd < 0) return undefined
+  // What a schema judges has to be parsed anyway.
+  const plain = format === 'json' && schema === undefined && isPlainJsonValue(buffer, valueStart, valueEnd)
+  return plain ? undefined : valueFault(format, buffer.subarray(valueStart, valueEnd), schema)
+}
+
+function opOf(cursor: RecordCursor, id: string): ViewOp {
   if (cursor.valueEnd < 0) return { kind: 'del', id, offset: cursor.offset }
-  const fault = valueFault(rules.format, cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd), rules.schema)
-  if (fault !== undefined) return faultyRecord(cursor, id, fault)
   const source: Slice = { buffer: cursor.buffer, start: cursor.valueStart, end: cursor.valueEnd }
-  const value = project(source)
-  return { kind: 'set', id, value, offset: cursor.offset, timestampMs: cursor.timestampMs }
+  return { kind: 'set', id, value: project(source), offset: cursor.offset, timestampMs: cursor.timestampMs }
 }
 
-function checkPartition(partition: number, cursor: RecordCursor, partitioner: (key: Uint8Array) => number): void {
-  const belongs = partitioner(cursor.buffer.subarray(cursor.keyStart, cursor.keyEnd))
+function checkPartition(partition: number, cursor: RecordCursor, { partitionOf, partitions }: NonNullable<FoldRules['partitioner']>): void {
+  const belongs = partitionOf(cursor.buffer, partitions, cursor.keyStart, cursor.keyEnd)
   if (belongs === partition) return
   throw new LogfoldError(
     'wrong-partition',

@@ -1,7 +1,7 @@
 # logfold as an image: built from the lockfile, run as the user node, with nothing in it but what runs.
 # docker build -t logfold . && docker run --rm -p 127.0.0.1:8080:8080 -v logfold:/data logfold      the job board on the embedded log and SQLite
 
-FROM node:26-bookworm-slim AS build
+FROM node:26.10.0-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
@@ -11,7 +11,7 @@ COPY backends backends
 COPY test/contract test/contract
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
-FROM node:26-bookworm-slim
+FROM node:26.10.0-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /build/package.json ./

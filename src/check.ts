@@ -5,14 +5,16 @@ import type { Log } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 
+type Checked = Pick<Config, 'views' | 'backends' | 'dataDir'>
+
 /** Whether the log, each view's topic and each backend can be used. Makes no topic, but the files that `start` would make. */
-export async function checkServers(config: Config, logger: Logger, openLog: () => Promise<Log>): Promise<readonly CheckResult[]> {
+export async function checkServers(config: Checked, logger: Logger, openLog: () => Promise<Log>): Promise<readonly CheckResult[]> {
   const results = await checkLog(config, openLog)
   for (const backend of config.backends.values()) results.push(...(await checkBackend(backend, config.dataDir, logger)))
   return results
 }
 
-async function checkLog({ views }: Config, openLog: () => Promise<Log>): Promise<CheckResult[]> {
+async function checkLog({ views }: Checked, openLog: () => Promise<Log>): Promise<CheckResult[]> {
   let log: Log | undefined
   const reached = await attempt('log', async () => {
     log = await openLog()
@@ -21,8 +23,7 @@ async function checkLog({ views }: Config, openLog: () => Promise<Log>): Promise
   const results = [reached]
   // Of a log that is away, each topic would say the same.
   if (log !== undefined && reached.ok) for (const view of views.values()) results.push(await checkTopic(log, view))
-  await log?.close()
-  return results
+  return [...results, ...(await close('log', log))]
 }
 
 const checkTopic = (log: Log, { topic: name, partitions, replication, create }: ViewConfig): Promise<CheckResult> =>
@@ -44,8 +45,7 @@ async function checkBackend({ name, module, config }: BackendConfig, dataDir: st
   })
   if (backend === undefined) return [connected]
   const results = await checkShards(name, backend)
-  await backend.close()
-  return results
+  return [...results, ...(await close(`backend ${name}`, backend))]
 }
 
 async function checkShards(name: string, backend: ViewBackend): Promise<readonly CheckResult[]> {
@@ -59,6 +59,15 @@ async function checkShards(name: string, backend: ViewBackend): Promise<readonly
     results.push(result)
   }
   return results
+}
+
+/** One that can't be closed is a result among the others, and hides none of them. */
+async function close(name: string, opened: { close(): Promise<void> } | undefined): Promise<readonly CheckResult[]> {
+  const closed = await attempt(name, async () => {
+    await opened?.close()
+    return 'is closed'
+  })
+  return closed.ok ? [] : [{ ...closed, detail: `could not be closed: ${closed.detail}` }]
 }
 
 async function attempt(name: string, work: () => Promise<string>): Promise<CheckResult> {

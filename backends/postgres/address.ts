@@ -1,3 +1,4 @@
+import { checkServerIdentity } from 'node:tls'
 import type { PoolConfig } from 'pg'
 import type { PostgresConfig } from './config.ts'
 
@@ -23,7 +24,7 @@ export function addressOf({ url, ssl }: Pick<PostgresConfig, 'url' | 'ssl'>): Ad
       database,
       ...(username === '' ? {} : { user: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-      ...(chosen === undefined ? {} : { ssl: typeof chosen === 'boolean' ? chosen : defined(chosen) }),
+      ...(chosen === undefined ? {} : { ssl: typeof chosen === 'boolean' ? chosen : tlsOf(chosen) }),
     },
   }
 }
@@ -34,5 +35,10 @@ function sslOf(mode: string | null): PostgresConfig['ssl'] {
   return mode === 'disable' ? false : { rejectUnauthorized: mode === 'verify-full' }
 }
 
-const defined = <T extends object>(members: T): { [Key in keyof T]: Exclude<T[Key], undefined> } =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as { [Key in keyof T]: Exclude<T[Key], undefined> }
+/** A copy, as pg changes it. pg takes the host for `servername` where the host is a name: so it is ours that says which name the certificate must have. */
+function tlsOf(chosen: Exclude<PostgresConfig['ssl'], boolean | undefined>): Address['connection']['ssl'] {
+  const { servername } = chosen
+  return servername === undefined
+    ? { ...chosen }
+    : { ...chosen, checkServerIdentity: (_, certificate) => checkServerIdentity(servername, certificate) }
+}

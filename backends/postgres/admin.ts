@@ -1,14 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Generation, generationName, type OpenOutcome, type ShardStats, type ViewAdmin } from '../../src/model/view-backend.ts'
+import {
+  type Generation,
+  generationName,
+  type Look,
+  type OpenOutcome,
+  type Scan,
+  type ScanOptions,
+  type ShardStats,
+  type ViewAdmin,
+} from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import type { Connections, Run } from './connections.ts'
 import { dropTable, emptyTable, hasShape } from './entries.ts'
 import { isContention } from './faults.ts'
-import { entriesTable, ownNames } from './names.ts'
+import { assertShard, entriesTable, type OwnNames, ownNames } from './names.ts'
+import { PostgresScan } from './scan.ts'
 import { lock, prepareSchema } from './schema.ts'
-import { assertShard } from './shard.ts'
 import { show } from './sql-view.ts'
 import { assertOpen, identityMembers, STANDING, type Standing, standingOf } from './standing.ts'
 
@@ -25,12 +34,16 @@ export class PostgresAdmin implements ViewAdmin {
   readonly #schema: string
   readonly #generation: Generation
   readonly #name: string
+  readonly #own: OwnNames
+  readonly #scan: PostgresScan
 
   constructor(connections: Connections, schema: string, generation: Generation) {
     this.#connections = connections
     this.#schema = schema
     this.#generation = generation
     this.#name = generationName(generation)
+    this.#own = ownNames(schema)
+    this.#scan = new PostgresScan(connections, schema, generation)
   }
 
   async open(shard: string, options: { readonly anew?: boolean } = {}): Promise<OpenOutcome> {
@@ -45,17 +58,16 @@ export class PostgresAdmin implements ViewAdmin {
     const standing = await this.#standing(run)
     if (standing.kind === 'foreign') return standing
     if (standing.kind === 'open' && !anew && (await this.#isWhole(run))) return 'kept'
-    const own = ownNames(this.#schema)
-    await run({ text: `DELETE FROM ${own.identity} WHERE generation = $1`, values: [this.#name] })
-    await run({ text: `DELETE FROM ${own.checkpoint} WHERE generation = $1`, values: [this.#name] })
+    await run({ text: `DELETE FROM ${this.#own.identity} WHERE generation = $1`, values: [this.#name] })
+    await run({ text: `DELETE FROM ${this.#own.checkpoint} WHERE generation = $1`, values: [this.#name] })
     await emptyTable(run, this.#schema, this.#generation)
     await run({
-      text: `INSERT INTO ${own.checkpoint} (generation, log_partition, position, vouched, tombstones_removed_to, leader_epoch, at_end_ms, entries)
+      text: `INSERT INTO ${this.#own.checkpoint} (generation, log_partition, position, vouched, tombstones_removed_to, leader_epoch, at_end_ms, entries)
         SELECT $1, p, 0, 0, -1, -1, 0, 0 FROM generate_series(0, $2::integer - 1) AS p`,
       values: [this.#name, this.#generation.partitions],
     })
     await run({
-      text: `INSERT INTO ${own.identity} (generation, uid, log_id, topic_id, definition_hash, shard, filled) VALUES ($1, $2, $3, $4, $5, $6, false)`,
+      text: `INSERT INTO ${this.#own.identity} (generation, uid, log_id, topic_id, definition_hash, shard, filled) VALUES ($1, $2, $3, $4, $5, $6, false)`,
       values: [this.#name, ...identityMembers(this.#generation)],
     })
     return 'opened'
@@ -64,7 +76,7 @@ export class PostgresAdmin implements ViewAdmin {
   async #isWhole(run: Run): Promise<boolean> {
     const { partitions } = this.#generation
     const [row] = await run({
-      text: `SELECT count(*) FROM ${ownNames(this.#schema).checkpoint} WHERE generation = $1 AND log_partition BETWEEN 0 AND $2::integer - 1`,
+      text: `SELECT count(*) FROM ${this.#own.checkpoint} WHERE generation = $1 AND log_partition BETWEEN 0 AND $2::integer - 1`,
       values: [this.#name, partitions],
     })
     return Number(row?.[0]) === partitions && (await hasShape(run, this.#schema, this.#generation))
@@ -74,16 +86,16 @@ export class PostgresAdmin implements ViewAdmin {
     assertShard(shard)
     const { partitions } = this.#generation
     if (endOffsets.slice(partitions).some(end => end > 0)) return false
-    const own = ownNames(this.#schema)
     const statement = {
-      text: `UPDATE ${own.identity} i SET filled = true
+      text: `UPDATE ${this.#own.identity} i SET filled = true
         WHERE i.generation = $1 AND ARRAY[i.uid, i.log_id, i.topic_id, i.definition_hash, i.shard] = $2 AND to_regclass($5) IS NOT NULL AND $3::integer = (
-          SELECT count(*) FROM ${own.checkpoint} c
+          SELECT count(*) FROM ${this.#own.checkpoint} c
           WHERE c.generation = $1 AND c.log_partition BETWEEN 0 AND $3::integer - 1 AND c.vouched >= coalesce(($4::bigint[])[c.log_partition + 1], 0)
         ) RETURNING 1`,
       values: [this.#name, textArray(identityMembers(this.#generation)), partitions, `{${endOffsets.join(',')}}`, this.#table],
     }
-    return await this.#asking(async () => (await this.#connections.ask('write', statement)).length === 1, false)
+    const marking = this.#asking(() => this.#connections.ask('write', statement))
+    return (await ifLost(marking, [])).length === 1
   }
 
   async serve(): Promise<void> {
@@ -98,41 +110,49 @@ export class PostgresAdmin implements ViewAdmin {
   /** What the checkpoints say: counting millions of rows takes seconds. */
   async stats(shard: string): Promise<ShardStats> {
     assertShard(shard)
-    const own = ownNames(this.#schema)
     const statement = {
-      text: `SELECT ${STANDING}, (SELECT sum(c.entries) FROM ${own.checkpoint} c WHERE c.generation = $1), pg_total_relation_size(to_regclass($2))
-        FROM ${own.identity} i WHERE i.generation = $1`,
+      text: `SELECT ${STANDING}, (SELECT sum(c.entries) FROM ${this.#own.checkpoint} c WHERE c.generation = $1), pg_total_relation_size(to_regclass($2))
+        FROM ${this.#own.identity} i WHERE i.generation = $1`,
       values: [this.#name, this.#table],
     }
-    const rows = await this.#asking(() => this.#connections.ask('read', statement), [])
-    const [standing, entries, bytes] = rows[0] ?? []
+    const asking = this.#asking(() => this.#connections.ask('read', statement))
+    const [standing, entries, bytes] = (await ifLost(asking, []))[0] ?? []
     if (standingOf(standing, this.#generation).kind !== 'open' || bytes === null) return { entries: 0, bytes: undefined }
     return { entries: Number(entries), bytes: Number(bytes) }
   }
 
+  async scan(shard: string, options: ScanOptions): Promise<Scan> {
+    assertShard(shard)
+    return await this.#asking(() => this.#scan.scan(options))
+  }
+
+  async look(shard: string, ids: readonly string[]): Promise<Look> {
+    assertShard(shard)
+    return await this.#asking(() => this.#scan.look(ids))
+  }
+
   async drop(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return
-    const own = ownNames(this.#schema)
-    const isOurs = await this.#asking(
-      () =>
-        this.#connections.transaction(async run => {
-          if ((await this.#standing(run)).kind === 'foreign') return false
-          await run({ text: `DELETE FROM ${own.identity} WHERE generation = $1`, values: [this.#name] })
-          return true
-        }),
-      false,
-    )
-    if (!isOurs || signal?.aborted) return
-    await this.#asking(
-      () =>
-        this.#trying(async run => {
-          // Somebody opened the name for something else, or for the same again.
-          if ((await this.#standing(run)).kind !== 'lost') return
-          await run({ text: `DELETE FROM ${own.checkpoint} WHERE generation = $1`, values: [this.#name] })
-          await dropTable(run, this.#schema, this.#generation)
-        }, signal),
-      undefined,
-    )
+    const taking = this.#asking(() => this.#takeIdentity())
+    if (!(await ifLost(taking, false)) || signal?.aborted) return
+    const dropping = this.#asking(() => this.#trying(run => this.#dropRest(run), signal))
+    await ifLost(dropping, undefined)
+  }
+
+  /** @returns whether it was ours, so that what it stood for may go, too */
+  async #takeIdentity(): Promise<boolean> {
+    return await this.#connections.transaction(async run => {
+      if ((await this.#standing(run)).kind === 'foreign') return false
+      await run({ text: `DELETE FROM ${this.#own.identity} WHERE generation = $1`, values: [this.#name] })
+      return true
+    })
+  }
+
+  async #dropRest(run: Run): Promise<void> {
+    // Somebody opened the name for something else, or for the same again.
+    if ((await this.#standing(run)).kind !== 'lost') return
+    await run({ text: `DELETE FROM ${this.#own.checkpoint} WHERE generation = $1`, values: [this.#name] })
+    await dropTable(run, this.#schema, this.#generation)
   }
 
   get #table(): string {
@@ -143,7 +163,7 @@ export class PostgresAdmin implements ViewAdmin {
   async #standing(run: Run): Promise<Standing> {
     await lock(run, 'view', this.#schema, this.#generation.view)
     const [row] = await run({
-      text: `SELECT ${STANDING} FROM ${ownNames(this.#schema).identity} i WHERE i.generation = $1 FOR UPDATE`,
+      text: `SELECT ${STANDING} FROM ${this.#own.identity} i WHERE i.generation = $1 FOR UPDATE`,
       values: [this.#name],
     })
     return standingOf(row?.[0], this.#generation)
@@ -163,12 +183,10 @@ export class PostgresAdmin implements ViewAdmin {
     }
   }
 
-  /** @param lost what to answer where the schema, or something of ours in it, isn't there; without it, that is thrown */
-  async #asking<T>(ask: () => Promise<T>, ...lost: readonly [] | readonly [T]): Promise<T> {
+  async #asking<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
     } catch (error) {
-      if (isLogfoldError(error, 'view-lost') && lost.length === 1) return lost[0]
       if (!isLogfoldError(error, 'store-refused')) throw error
       // No data was given that the server could refuse: something stands in the way that a person put there.
       throw new LogfoldError('view-unavailable', error.message, {
@@ -176,5 +194,15 @@ export class PostgresAdmin implements ViewAdmin {
         ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
       })
     }
+  }
+}
+
+/** What was asked for, or this where the schema, or something of ours in it, isn't there. */
+async function ifLost<T>(asked: Promise<T>, value: T): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isLogfoldError(error, 'view-lost')) return value
+    throw error
   }
 }

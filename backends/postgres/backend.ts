@@ -4,11 +4,11 @@ import type { Generation, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from 
 import { addressOf } from './address.ts'
 import { PostgresAdmin } from './admin.ts'
 import type { PostgresConfig } from './config.ts'
-import { Connections, type Run, type Waits, waits } from './connections.ts'
-import { SHARD } from './names.ts'
+import { Connections, type Run } from './connections.ts'
+import { assertShard, ownNames, SHARD } from './names.ts'
 import { PostgresReader } from './reader.ts'
-import { assertServer } from './schema.ts'
-import { assertShard } from './shard.ts'
+import { assertServer, hasKnownFormat } from './schema.ts'
+import type { Waits } from './session.ts'
 import { PostgresWriter } from './writer.ts'
 
 /** One schema of one database, one shard. Connections are opened by the first operations that need them. */
@@ -17,9 +17,16 @@ export class PostgresBackend implements ViewBackend {
   readonly #connections: Connections
   readonly #schema: string
 
-  constructor(config: PostgresConfig, logger: Logger, given: Waits = waits) {
-    this.#connections = new Connections(addressOf(config), config.connections, logger, given)
-    this.#schema = config.schema
+  constructor(config: PostgresConfig, logger: Logger, waits?: Waits) {
+    const { schema, connections: max } = config
+    this.#connections = new Connections({
+      address: addressOf(config),
+      max,
+      logger,
+      inspect: run => hasKnownFormat(run, schema),
+      ...(waits === undefined ? {} : { waits }),
+    })
+    this.#schema = schema
   }
 
   owner(_id: string): string {
@@ -41,7 +48,7 @@ export class PostgresBackend implements ViewBackend {
   async ping(shard: string): Promise<Error | undefined> {
     assertShard(shard)
     try {
-      const run: Run = statement => this.#connections.ask('read', typeof statement === 'string' ? { text: statement } : statement)
+      const run: Run = statement => this.#connections.ask('read', statement)
       await assertServer(run)
       await this.#assertWritable(run)
       return undefined
@@ -58,11 +65,12 @@ export class PostgresBackend implements ViewBackend {
   async #assertWritable(run: Run): Promise<void> {
     const [row] = await run({
       text: `SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), quote_ident(current_user),
-        quote_ident(current_database()), CASE
-        WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE') ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') END`,
-      values: [this.#schema],
+        quote_ident(current_database()), quote_ident($2), to_regnamespace($1) IS NOT NULL, CASE
+        WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+        ELSE has_schema_privilege(to_regnamespace($1), 'CREATE') AND has_schema_privilege(to_regnamespace($1), 'USAGE') END`,
+      values: [ownNames(this.#schema).schema, this.#schema],
     })
-    const [isStandby, isReadOnly, user, database, mayCreate] = row ?? []
+    const [isStandby, isReadOnly, user, database, schema, isThere, mayCreate] = row ?? []
     if (isStandby === 't') {
       throw new LogfoldError('view-unavailable', 'The server is a standby, which takes no writes', {
         remedy: 'Give the address of the primary server',
@@ -78,7 +86,10 @@ export class PostgresBackend implements ViewBackend {
         'view-unavailable',
         `The user ${user} may not make what is missing in the schema ${this.#schema} of the database ${database}`,
         {
-          remedy: `As the database’s owner: CREATE SCHEMA ${this.#schema} AUTHORIZATION ${user}`,
+          remedy:
+            isThere === 't'
+              ? `As the schema’s owner: GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${user}`
+              : `As the database’s owner: CREATE SCHEMA ${schema} AUTHORIZATION ${user}`,
         },
       )
     }

@@ -19,7 +19,7 @@ function faultsOf(text: string): readonly string[] {
   if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol)) return ['Write it as postgres://user:password@host:5432/database']
   const faults: string[] = []
   if (/^\/?$/.test(parsed.pathname)) faults.push('The database is missing: postgres://host/database')
-  if (!isEncoded(parsed)) faults.push('A % in the user, the password or the database is written %25')
+  if (!isEncoded(parsed)) faults.push('A % in the user, the password, the host or the database is written %25')
   for (const name of new Set(parsed.searchParams.keys())) {
     if (!PARAMETERS.includes(name))
       faults.push(`There is no parameter ${name} here; there are ${PARAMETERS.join(' and ')}, and the key ssl beside url`)
@@ -31,9 +31,9 @@ function faultsOf(text: string): readonly string[] {
 
 const isSslMode = (mode: string): boolean => (SSL_MODES as readonly string[]).includes(mode)
 
-function isEncoded({ username, password, pathname }: URL): boolean {
+function isEncoded({ username, password, hostname, pathname }: URL): boolean {
   try {
-    for (const part of [username, password, pathname]) decodeURIComponent(part)
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part)
     return true
   } catch {
     return false

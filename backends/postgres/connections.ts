@@ -1,33 +1,11 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { Pool, type PoolClient } from 'pg'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { Address } from './address.ts'
-import { explained, isContention, leavesUsable } from './faults.ts'
-
-/** Reads never wait for a batch to be written, and neither for an operator's lock: each has connections of its own. */
-export type Purpose = 'read' | 'write' | 'admin'
-
-export interface Waits {
-  /** For a connection, new or free. */
-  readonly connectMs: number
-  /** The server gives a statement up after this. */
-  readonly statementMs: Readonly<Record<Purpose, number>>
-  /** For a server that says nothing at all, on top of that. */
-  readonly silenceMs: number
-  /** For the locks that changing a table or a view needs. Whoever wants to read it waits behind us meanwhile. */
-  readonly lockMs: number
-}
-
-export const waits: Waits = { connectMs: 5_000, statementMs: { read: 10_000, write: 30_000, admin: 30_000 }, silenceMs: 2_000, lockMs: 1_000 }
-
-const IDLE_MS = 30_000
-const KEEP_ALIVE_MS = 10_000
-
-/**
- * Settings of every session, whatever the server's defaults. Read committed: a statement's snapshot is then taken behind its locks, so that no reader can see a table that
- * was emptied together with an identity from before.
- */
-const SETTINGS = '-c default_transaction_isolation=read\\ committed -c bytea_output=hex -c jit=off'
+import { explained, isBusy, isContention, leavesUsable } from './faults.ts'
+import { type Purpose, poolConfig, type Waits, waits } from './session.ts'
 
 /** Rows as arrays of text: what is no text becomes it again where it is used. */
 export type Row = readonly (string | null)[]
@@ -43,46 +21,47 @@ export type Run = (statement: Statement | string) => Promise<readonly Row[]>
 
 const asText = { getTypeParser: () => (text: string) => text }
 
+interface ConnectionsOptions {
+  readonly address: Address
+  /** At most so many for reading, and as many for writing. */
+  readonly max: number
+  readonly logger: Logger
+  /** Runs before whatever else is asked, until it says that what stands there is known. @throws where it can't be used */
+  readonly inspect: (run: Run) => Promise<boolean>
+  readonly waits?: Waits
+}
+
 /** Connections to one server, opened when needed, and again when they were lost. */
 export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #waits: Waits
   readonly #pools: Readonly<Record<Purpose, Pool>>
-  readonly #address: Address
-  readonly #logger: Logger
+  readonly #sockets = new Set<Socket>()
   readonly #underWay = new Set<Promise<unknown>>()
+  #inspected = false
   #closing: Promise<void> | undefined
   /** What went wrong last, and hasn't gone well since. */
   #failing: Purpose | undefined
 
-  constructor(address: Address, connections: number, logger: Logger, given: Waits = waits) {
-    this.#address = address
-    this.#logger = logger
-    const pool = (purpose: Purpose, max: number): Pool => {
-      const made = new Pool({
-        ...address.connection,
-        max,
-        connectionTimeoutMillis: given.connectMs,
-        idleTimeoutMillis: IDLE_MS,
-        keepAlive: true,
-        keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-        application_name: 'logfold',
-        statement_timeout: given.statementMs[purpose],
-        query_timeout: given.statementMs[purpose] + given.silenceMs,
-        options: SETTINGS,
-        ...(purpose === 'admin' ? { lock_timeout: given.lockMs, idle_in_transaction_session_timeout: given.statementMs.admin } : {}),
-      })
+  constructor(options: ConnectionsOptions) {
+    const { address, max, logger } = options
+    this.#options = options
+    this.#waits = options.waits ?? waits
+    const pool = (purpose: Purpose, size: number): Pool => {
+      const made = new Pool({ ...poolConfig(purpose, address, this.#waits, this.#sockets), max: size })
       // Whoever uses a connection is told by what it does there; an idle one is gone, and another is made when needed.
       made.on('connect', client => client.on('error', () => undefined))
-      made.on('error', error => this.#logger.debug('An idle connection to Postgres was lost', { server: address.name, error: error.message }))
+      made.on('error', error => logger.debug('An idle connection to Postgres was lost', { server: address.name, error: error.message }))
       return made
     }
-    this.#pools = { read: pool('read', connections), write: pool('write', connections), admin: pool('admin', 1) }
+    this.#pools = { read: pool('read', max), write: pool('write', max), admin: pool('admin', 1) }
   }
 
   /**
    * One statement, which is one transaction.
    * @throws closed. @throws view-lost, store-refused, view-unavailable as `explained` says.
    */
-  async ask(purpose: Purpose, statement: Statement): Promise<readonly Row[]> {
+  async ask(purpose: Purpose, statement: Statement | string): Promise<readonly Row[]> {
     return await this.#use(purpose, run => run(statement))
   }
 
@@ -106,8 +85,19 @@ export class Connections {
     this.#closing ??= (async () => {
       await Promise.allSettled(this.#underWay)
       await Promise.all(Object.values(this.#pools).map(pool => pool.end()))
+      await this.#hangUp()
     })()
     await this.#closing
+  }
+
+  /** We took our leave. A server that hangs doesn't answer that, and an open socket keeps the process from ending. */
+  async #hangUp(): Promise<void> {
+    const closed = [...this.#sockets].map(socket => once(socket, 'close'))
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, this.#waits.silenceMs)
+    await Promise.allSettled(closed)
+    clearTimeout(timer)
   }
 
   async #use<T>(purpose: Purpose, work: (run: Run) => Promise<T>): Promise<T> {
@@ -119,7 +109,7 @@ export class Connections {
       this.#answered(purpose, undefined)
       return result
     } catch (error) {
-      const fault = explained(error, this.#address.name)
+      const fault = explained(error, this.#options.address.name)
       this.#answered(purpose, fault)
       throw fault
     } finally {
@@ -131,7 +121,9 @@ export class Connections {
     const client = await this.#pools[purpose].connect()
     let usable = true
     try {
-      return await work(statement => runOn(client, statement))
+      const run: Run = statement => runOn(client, statement)
+      this.#inspected ||= await this.#options.inspect(run)
+      return await work(run)
     } catch (error) {
       usable = leavesUsable(error)
       throw error
@@ -143,15 +135,22 @@ export class Connections {
   /** Says once that the server can't be used, and once that it can again. One that takes no writes may well be read: that says nothing of writing. */
   #answered(purpose: Purpose, fault: LogfoldError | undefined): void {
     if (fault !== undefined && (fault.code !== 'view-unavailable' || isContention(fault))) return
-    const server = this.#address.name
+    const { logger, address } = this.#options
+    const server = address.name
     if (fault === undefined && this.#failing === purpose) {
       this.#failing = undefined
-      this.#logger.info('Postgres answers again', { server })
+      logger.info('Postgres answers again', { server })
     } else if (fault !== undefined && this.#failing === undefined) {
       this.#failing = purpose
-      this.#logger.warn('Postgres does not answer', { server, error: fault.message, ...(fault.remedy === undefined ? {} : { remedy: fault.remedy }) })
+      logger.warn(troubleOf(fault), { server, error: fault.message, ...(fault.remedy === undefined ? {} : { remedy: fault.remedy }) })
     }
   }
+}
+
+function troubleOf(fault: LogfoldError): string {
+  if (isBusy(fault)) return 'All connections to Postgres are in use'
+  // Without a cause it is we who say so, of what stands there.
+  return fault.cause === undefined ? 'Postgres cannot be used' : 'Postgres does not answer'
 }
 
 async function runOn(client: PoolClient, statement: Statement | string): Promise<readonly Row[]> {

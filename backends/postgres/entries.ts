@@ -1,4 +1,4 @@
-import type { Generation } from '../../src/model/view-backend.ts'
+import type { Generation, ViewFormat } from '../../src/model/view-backend.ts'
 import type { Run } from './connections.ts'
 import { entriesTable, entryColumns } from './names.ts'
 import { hide } from './sql-view.ts'
@@ -24,17 +24,21 @@ export async function dropTable(run: Run, schema: string, generation: Generation
 }
 
 export async function hasShape(run: Run, schema: string, generation: Generation): Promise<boolean> {
-  const [row] = await run({
-    text: `SELECT c.relkind = 'r' AND c.relpersistence = 'p', string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum),
-        bool_or(a.attname = 'key' AND a.attcollation = '"C"'::regcollation),
-        EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND x.indisvalid)
-      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-      WHERE c.oid = to_regclass($1) GROUP BY c.oid, c.relkind, c.relpersistence`,
-    values: [entriesTable(schema, generation)],
-  })
-  const [isTable, columns, isOrdered, hasKey] = row ?? []
-  const wanted = entryColumns(generation.format)
+  const rows = await run({ text: `SELECT ${hasShapeText('$1', '$2')}`, values: [entriesTable(schema, generation), columnsText(generation.format)] })
+  return rows[0]?.[0] === 't'
+}
+
+/** Whether a table is there that is as logfold made it, whatever indexes and triggers it got. As SQL; the parameters are its name, and what `columnsText` gives. */
+export const hasShapeText = (table: string, columns: string): string => `EXISTS (
+  SELECT FROM pg_class t JOIN pg_attribute k ON k.attrelid = t.oid AND k.attname = 'key' AND k.attcollation = '"C"'::regcollation
+  JOIN pg_index x ON x.indrelid = t.oid AND x.indisprimary AND x.indisvalid AND x.indimmediate AND x.indnkeyatts = 1 AND x.indkey[0] = k.attnum
+  WHERE t.oid = to_regclass(${table}) AND t.relkind = 'r' AND t.relpersistence = 'p' AND ${columns} = (
+    SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+    FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+  )
+)`
+
+export const columnsText = (format: ViewFormat): string =>
+  entryColumns(format)
     .map(column => column.join(' '))
     .join(', ')
-  return isTable === 't' && columns === wanted && isOrdered === 't' && hasKey === 't'
-}

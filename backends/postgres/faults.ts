@@ -13,6 +13,9 @@ const REFUSING_CLASSES: ReadonlySet<string> = new Set(['0A', '21', '22', '23', '
 /** In those classes, but of the server's making: the rights of a user, a statement that a pooler between us and the server mislaid. */
 const UNAVAILABLE_CODES: ReadonlySet<string> = new Set(['42501', '42P05', '54001'])
 
+/** What `"@apply"` raises where a row that it gave isn't there afterwards. */
+export const SWALLOWED_CODE = 'P0L01'
+
 /** Somebody else was in the way for a moment. */
 const CONTENTION_CODES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014', '2BP01'])
 
@@ -31,8 +34,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   '53300': 'Raise the server’s max_connections, or lower `connections` of the backend',
   '55P03': 'Somebody holds a lock on the table or the view for long; it is tried again by itself',
   '57014': 'The server was too slow, or a lock was held for too long; it is tried again by itself',
+  [SWALLOWED_CODE]: 'Let the trigger on the table return NEW, or drop it: logfold keeps no view that lacks entries',
   '2BP01': 'Drop what depends on it, as the message says: it hinders what logfold has to do, which is tried again by itself',
 }
+
+/** What pg says when none of a pool's connections became free in time. */
+const BUSY = /timeout exceeded when trying to connect/
 
 /** What goes wrong before Postgres says anything: codes of Node's sockets and of TLS, and texts of pg's, which have no code. */
 const UNANSWERED: readonly { readonly pattern: RegExp; readonly what?: string; readonly remedy: string }[] = [
@@ -47,7 +54,12 @@ const UNANSWERED: readonly { readonly pattern: RegExp; readonly what?: string; r
     remedy: 'See whether it is Postgres that listens there, and whether a firewall is in between',
   },
   {
-    pattern: /timeout exceeded when trying to connect|Query read timeout/,
+    pattern: BUSY,
+    what: 'every connection is in use',
+    remedy: 'See what holds them up (pg_stat_activity, pg_locks), or raise `connections` of the backend; it is tried again by itself',
+  },
+  {
+    pattern: /Query read timeout/,
     remedy: 'See whether the server hangs, or is busy for long (pg_stat_activity); it is tried again by itself',
   },
   { pattern: /ECONNRESET|EPIPE|Connection terminated/, remedy: 'See whether the server runs; it is tried again by itself' },
@@ -77,7 +89,7 @@ const codeOf = (error: unknown): string => (isSqlError(error) ? error.code : '')
 const nodeCodeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 export const isContention = (error: unknown): boolean => CONTENTION_CODES.has(codeOf(isLogfoldError(error) ? error.cause : error))
-export const isLockTimeout = (error: unknown): boolean => codeOf(isLogfoldError(error) ? error.cause : error) === '55P03'
+export const isBusy = (error: LogfoldError): boolean => error.cause instanceof Error && BUSY.test(error.cause.message)
 
 /** Whether a connection is as good as before: the server answered, stays, and what it keeps prepared has not become wrong. */
 export const leavesUsable = (error: unknown): boolean =>
@@ -93,7 +105,7 @@ export function explained(error: unknown, where: string): LogfoldError {
   const known = isSqlError(error) ? undefined : UNANSWERED.find(({ pattern }) => pattern.test(`${nodeCodeOf(error)} ${textOf(error)}`.trimStart()))
   const remedy = known?.remedy ?? REMEDIES[code]
   return new LogfoldError(errorCodeOf(code), `${where}: ${known?.what ?? textOf(error)}`, {
-    cause: error,
+    cause: isSqlError(error) ? withoutData(error) : error,
     ...(remedy === undefined ? {} : { remedy }),
   })
 }
@@ -103,11 +115,17 @@ function errorCodeOf(code: string): 'view-lost' | 'store-refused' | 'view-unavai
   return REFUSING_CLASSES.has(code.slice(0, 2)) && !UNAVAILABLE_CODES.has(code) ? 'store-refused' : 'view-unavailable'
 }
 
+/** For logs: `detail`, `where` and other members of a server's error may have values of entries in them. */
+function withoutData(error: SqlError): Error {
+  const { code, severity } = error
+  return Object.assign(new Error(textOf(error)), { code, severity })
+}
+
 /** Node reports a host with several addresses, none of which answers, as an error of errors, without a message of its own. */
 function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(textOf).join('; ')
   if (!isSqlError(error)) return error instanceof Error ? error.message : String(error)
-  return error.detail === undefined || error.code.startsWith('22') || error.code.startsWith('23')
-    ? error.message
-    : `${error.message}. ${error.detail}`
+  // What is in quotes there is the data that is at fault.
+  if (error.code.startsWith('22')) return error.message.replace(/".*"/s, '"…"')
+  return error.code === '2BP01' && error.detail !== undefined ? `${error.message}. ${error.detail}` : error.message
 }

@@ -1,11 +1,16 @@
+import { SWALLOWED_CODE } from './faults.ts'
 import { literal, type OwnNames } from './names.ts'
 
 /**
  * What is ours in a schema, step by step. A step that was published never changes; a new one goes behind the last. The schema says in `"@format"` how many of them it
- * has.
+ * has. The function is made by the last step that changed it, alone: it takes the place of an earlier one.
+ *
+ * A schema with fewer steps is read as it is, and its writer calls it lost, so that whoever may open it takes the missing steps; nothing is folded again. A process that was
+ * there before goes on with a schema that has more: so a step must leave the tables and the function's parameters usable for the code before it.
  */
-export const migrations = (schema: string, own: OwnNames): readonly (readonly string[])[] => [
-  [identityTable(own), checkpointTable(own), grantsTable(own), applyFunction(schema, own)],
+export const migrations: readonly ((schema: string, own: OwnNames) => readonly string[])[] = [
+  (_, own) => [identityTable(own), checkpointTable(own), grantsTable(own)],
+  (schema, own) => [applyFunction(schema, own)],
 ]
 
 const identityTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own.identity} (
@@ -44,9 +49,11 @@ const grantsTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own
  * that writer did. Whoever opens or drops the generation deletes the checkpoints in the step that changes the identity, and has to wait for this lock: the identity
  * read behind it belongs to the checkpoint.
  *
- * Keys go in in their order: two writers that have keys in common then wait for each other, and never in a circle. A row that was inserted has xmax 0, one that was updated
- * has not: it was locked first. So each checkpoint keeps how many entries its partition brought, less those it deleted, and the sum over the partitions is the number of
- * entries, which nobody has to count.
+ * Keys go in in their order: two writers that set keys in common then wait for each other, and not in a circle. Where one deletes what the other sets, a circle may come
+ * about, as deletes go behind all sets; Postgres then ends one of the two, and its batch is repeated.
+ *
+ * A row that was inserted has xmax 0, one that was updated has not: it was locked first. So each checkpoint keeps how many entries its partition brought, less those it
+ * deleted, and the sum over the partitions is the number of entries, which nobody has to count. A row that doesn't come back at all was swallowed by a trigger.
  */
 const applyFunction = (schema: string, own: OwnNames): string => `CREATE OR REPLACE FUNCTION ${own.apply}(
   IN of_generation text, IN of_identity text[], IN of_partition integer, IN begins bigint, IN becomes bigint[],
@@ -58,6 +65,7 @@ DECLARE
   standing record;
   known record;
   added bigint := 0;
+  written bigint := 0;
   removed bigint := 0;
 BEGIN
   SELECT * INTO known FROM ${own.checkpoint} c WHERE c.generation = of_generation AND c.log_partition = of_partition FOR UPDATE;
@@ -82,8 +90,12 @@ BEGIN
           ON CONFLICT (key) DO UPDATE SET value = excluded.value, log_partition = excluded.log_partition,
             log_offset = excluded.log_offset, log_time = excluded.log_time
           RETURNING xmax = 0 AS is_new
-        ) SELECT count(*) FILTER (WHERE is_new) FROM written'
-        INTO added USING of_partition, set_keys, set_values, set_offsets, set_times;
+        ) SELECT count(*) FILTER (WHERE is_new), count(*) FROM written'
+        INTO added, written USING of_partition, set_keys, set_values, set_offsets, set_times;
+      IF written <> cardinality(set_keys) THEN
+        RAISE EXCEPTION 'A trigger on % kept % of % entries from being written', entries_table, cardinality(set_keys) - written, cardinality(set_keys)
+          USING ERRCODE = '${SWALLOWED_CODE}';
+      END IF;
     END IF;
     IF cardinality(del_keys) > 0 THEN
       EXECUTE 'DELETE FROM ' || entries_table || ' WHERE key = ANY ($1)' USING del_keys;

@@ -1,7 +1,12 @@
+import { LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName, type ViewFormat } from '../../src/model/view-backend.ts'
 
 /** The one shard's name: a part of the identity, so it never changes. */
 export const SHARD = 'main'
+
+export function assertShard(shard: string): void {
+  if (shard !== SHARD) throw new LogfoldError('internal', `There is no shard ${shard}; there is ${SHARD}`)
+}
 
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`

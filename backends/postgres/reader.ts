@@ -6,10 +6,9 @@ import { type Entry, type Generation, generationName, type ListOptions, type Pag
 import { textArray } from './arrays.ts'
 import { readCheckpoints } from './checkpoints.ts'
 import type { Connections, Row, Statement } from './connections.ts'
-import { entriesTable, ownNames, valueType } from './names.ts'
+import { assertShard, entriesTable, type OwnNames, ownNames, valueType } from './names.ts'
 import { CUT, pageText } from './page.ts'
 import { afterPrefix } from './prefix.ts'
-import { assertShard } from './shard.ts'
 import { assertOpen, STANDING, standingOf } from './standing.ts'
 
 /** Every statement gives the identity first and then what it is asked for, so that both are from one snapshot. */
@@ -18,14 +17,16 @@ export class PostgresReader implements ViewReader {
   readonly #schema: string
   readonly #generation: Generation
   readonly #name: string
+  readonly #own: OwnNames
   /** How many rows of a page are worth asking for: large values end it before. */
-  #rowsWorth: number = limits.pageEntriesMax
+  #rowsWorth: number = limits.pageEntries
 
   constructor(connections: Connections, schema: string, generation: Generation) {
     this.#connections = connections
     this.#schema = schema
     this.#generation = generation
     this.#name = generationName(generation)
+    this.#own = ownNames(schema)
   }
 
   async get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -39,7 +40,19 @@ export class PostgresReader implements ViewReader {
     return ids.map(id => this.#bytesOf(found.get(id)))
   }
 
-  async list({ cursor, limit, prefix = '' }: ListOptions): Promise<Page> {
+  async list(options: ListOptions): Promise<Page> {
+    let { entries, cursor, bytes } = await this.#part(options)
+    // The first parts are small, as nothing is known of the values yet.
+    while (cursor !== undefined && entries.length < options.limit && bytes < limits.pageBytes / 2) {
+      const part = await this.#part({ ...options, cursor, limit: options.limit - entries.length })
+      entries = [...entries, ...part.entries]
+      cursor = part.cursor
+      bytes += part.bytes
+    }
+    return { entries, cursor }
+  }
+
+  async #part({ cursor, limit, prefix = '' }: ListOptions): Promise<Page & { readonly bytes: number }> {
     const after = cursor === undefined ? undefined : keyOf(cursor)
     const goesOn = after !== undefined && Buffer.compare(Buffer.from(after), Buffer.from(prefix)) >= 0
     const before = afterPrefix(prefix)
@@ -57,22 +70,28 @@ export class PostgresReader implements ViewReader {
     const cut = rows.at(-1)?.[0] === CUT
     this.#rowsWorth = cut ? 2 * rows.length : Math.min(limits.pageEntriesMax, 2 * this.#rowsWorth)
     const last = entries.at(-1)
-    return { entries, cursor: last !== undefined && (cut || rows.length > asked) ? Buffer.from(last.id).toString('base64url') : undefined }
+    const hasMore = last !== undefined && (cut || rows.length > asked)
+    return {
+      entries,
+      cursor: hasMore ? Buffer.from(last.id).toString('base64url') : undefined,
+      bytes: entries.reduce((sum, { value }) => sum + value.length, 0),
+    }
   }
 
   async vouched(shard: string): Promise<readonly Offset[]> {
     assertShard(shard)
-    const { standing, checkpoints } = await this.#asking(() => readCheckpoints(this.#connections, this.#schema, this.#generation))
+    const { standing, checkpoints } = await this.#asking(() => readCheckpoints(this.#connections, 'read', this.#schema, this.#generation))
     assertOpen(standing, this.#generation)
     if (checkpoints !== undefined) return checkpoints.map(checkpoint => checkpoint.vouched)
     throw new LogfoldError('view-lost', `The schema lacks a checkpoint of ${this.#name}, or its table`)
   }
 
-  async filled(): Promise<boolean> {
+  async filled(shard: string): Promise<boolean> {
+    assertShard(shard)
     const rows = await this.#asking(() =>
       this.#connections.ask('read', {
         name: 'filled',
-        text: `SELECT ${STANDING} FROM ${ownNames(this.#schema).identity} i WHERE i.generation = $1 AND to_regclass($2) IS NOT NULL`,
+        text: `SELECT ${STANDING} FROM ${this.#own.identity} i WHERE i.generation = $1 AND to_regclass($2) IS NOT NULL`,
         values: [this.#name, entriesTable(this.#schema, this.#generation)],
       }),
     )
@@ -81,7 +100,7 @@ export class PostgresReader implements ViewReader {
 
   #standingText(): string {
     const type = valueType(this.#generation.format)
-    return `SELECT ${STANDING}, NULL::text COLLATE "C", NULL::${type} FROM ${ownNames(this.#schema).identity} i WHERE i.generation = $1`
+    return `SELECT ${STANDING}, NULL::text COLLATE "C", NULL::${type} FROM ${this.#own.identity} i WHERE i.generation = $1`
   }
 
   /** The rows behind the identity, which is this generation's, and filled. */
@@ -101,7 +120,7 @@ export class PostgresReader implements ViewReader {
       if (!isLogfoldError(error, 'store-refused')) throw error
       throw new LogfoldError('view-unavailable', error.message, {
         cause: error.cause,
-        remedy: `If another program changed the table "${this.#name}", drop it: it will be folded again from the log`,
+        remedy: `If another program changed the table, have it folded again from the log: DELETE FROM ${this.#own.identity} WHERE generation = '${this.#name}'`,
       })
     }
   }

@@ -1,7 +1,7 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Connections, Run } from './connections.ts'
 import { migrations } from './migrations.ts'
-import { ownNames, quoted } from './names.ts'
+import { literal, type OwnNames, ownNames, quoted } from './names.ts'
 
 /** What `"@apply"` needs, and what tells compressed values. */
 export const SERVER_VERSION_MIN = 140_000
@@ -13,7 +13,7 @@ export async function lock(run: Run, ...names: readonly string[]): Promise<void>
 
 /**
  * Makes the schema and what is ours in it, where something is missing: in one transaction, one process at a time. Every step may be repeated.
- * @throws config-invalid where the server can't keep views, or a newer logfold made the schema
+ * @throws config-invalid where the server can't keep views. @throws view-unavailable where a newer logfold made the schema
  */
 export async function prepareSchema(connections: Connections, schema: string): Promise<void> {
   await connections.transaction(async run => {
@@ -30,21 +30,44 @@ export async function prepareSchema(connections: Connections, schema: string): P
     if (hasFormat !== 't') await run(`CREATE TABLE ${own.format} (version integer NOT NULL)`)
     const [row] = await run(`SELECT version FROM ${own.format}`)
     const version = Number(row?.[0] ?? 0)
-    const steps = migrations(schema, own)
-    if (version > steps.length) {
-      throw new LogfoldError(
-        'config-invalid',
-        `The schema ${schema} was made by a newer logfold (format ${version}; this one knows ${steps.length})`,
-        {
-          remedy: 'Use the newer logfold, or give this one a schema of its own',
-        },
-      )
+    assertKnown(schema, version)
+    for (const step of migrations.slice(isWhole === 't' ? version : 0)) {
+      for (const statement of step(schema, own)) await run(statement)
     }
-    for (const statement of steps.slice(isWhole === 't' ? version : 0).flat()) await run(statement)
-    if (row === undefined) await run(`INSERT INTO ${own.format} (version) VALUES (${steps.length})`)
-    else if (version < steps.length) await run(`UPDATE ${own.format} SET version = ${steps.length}`)
+    if (row === undefined) await run(`INSERT INTO ${own.format} (version) VALUES (${migrations.length})`)
+    else if (version < migrations.length) await run(`UPDATE ${own.format} SET version = ${migrations.length}`)
   })
 }
+
+/** @returns whether there is a schema, of a format that this logfold knows. @throws view-unavailable where a newer one made it */
+export async function hasKnownFormat(run: Run, schema: string): Promise<boolean> {
+  const mayLook = await run({
+    text: `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = '@format' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`,
+    values: [schema],
+  })
+  // Who may not look, or finds nothing, is told by what it does there.
+  if (mayLook.length === 0) return false
+  const [row] = await run(`SELECT version FROM ${ownNames(schema).format}`)
+  if (row === undefined) return false
+  assertKnown(schema, Number(row[0]))
+  return true
+}
+
+/** @throws view-unavailable */
+function assertKnown(schema: string, version: number): void {
+  if (version <= migrations.length) return
+  throw new LogfoldError(
+    'view-unavailable',
+    `The schema ${schema} was made by a newer logfold (format ${version}; this one knows ${migrations.length})`,
+    { remedy: 'Use the newer logfold, or give this one a schema of its own' },
+  )
+}
+
+/** Whether a batch can be written: the function is there, and the schema has all steps. As SQL. */
+export const isWritableText = (own: OwnNames): string =>
+  `EXISTS (SELECT FROM ${own.format} WHERE version >= ${migrations.length})
+    AND EXISTS (SELECT FROM pg_proc p WHERE p.proname = '@apply' AND p.pronamespace = to_regnamespace(${literal(own.schema)}))`
 
 /** @throws config-invalid */
 export async function assertServer(run: Run): Promise<void> {

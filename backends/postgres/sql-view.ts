@@ -1,6 +1,7 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/view-backend.ts'
 import type { Run } from './connections.ts'
+import { isSqlError } from './faults.ts'
 import { entriesTable, entryColumns, ownNames, quoted, sqlView, valueType } from './names.ts'
 
 /** The SQL view `job`, for people: the entries of the generation that serves. Each of these runs in a transaction under the view's lock. */
@@ -92,7 +93,7 @@ async function grantAgain(run: Run, schema: string, generation: Generation): Pro
     try {
       await run(statement)
     } catch (error) {
-      if (!(error instanceof Error && Reflect.get(error, 'code') === UNDEFINED_ROLE)) throw error
+      if (!(isSqlError(error) && error.code === UNDEFINED_ROLE)) throw error
       await run('ROLLBACK TO SAVEPOINT granting')
     }
   }

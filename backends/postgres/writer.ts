@@ -1,4 +1,5 @@
-import { isLogfoldError } from '../../src/model/errors.ts'
+import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { failPoint } from '../../src/model/fail-point.ts'
 import {
   type Batch,
   type Generation,
@@ -11,31 +12,49 @@ import {
 } from '../../src/model/view-backend.ts'
 import { offsetArray, textArray, timeArray, valueArray } from './arrays.ts'
 import { readCheckpoints } from './checkpoints.ts'
-import type { Connections, Row } from './connections.ts'
-import { ownNames, valueType } from './names.ts'
-import { assertShard } from './shard.ts'
+import type { Connections, Row, Statement } from './connections.ts'
+import { assertShard, type OwnNames, ownNames, valueType } from './names.ts'
 import { checkpointMembers, checkpointOf, identityFrom, identityMembers } from './standing.ts'
 
 export class PostgresWriter implements ViewWriter {
   readonly #connections: Connections
   readonly #schema: string
   readonly #generation: Generation
+  readonly #own: OwnNames
 
   constructor(connections: Connections, schema: string, generation: Generation) {
     this.#connections = connections
     this.#schema = schema
     this.#generation = generation
+    this.#own = ownNames(schema)
   }
 
   /** One round trip: `"@apply"` (migrations.ts) does it all, in the transaction that a statement is. */
   async apply(shard: string, batch: Batch): Promise<ShardOutcome> {
     assertShard(shard)
+    const statement = this.#statement(batch)
+    const first = await this.#give(statement)
+    if (first.kind !== 'failed') return first
+    // Something of ours isn't there, or isn't as it should be; or something of somebody else's, which a trigger needs: then nothing that we make helps.
+    const stands = await this.checkpoints(shard)
+    if (stands.kind !== 'open') return stands
+    // Another worker may have made it again before we looked.
+    const second = await this.#give(statement)
+    if (second.kind !== 'failed') return second
+    const still = await this.checkpoints(shard)
+    return still.kind === 'open' ? { kind: 'refused', cause: refusal(second.error) } : still
+  }
+
+  /** `failed`: the server answered that it can't be done. */
+  async #give(statement: Statement): Promise<ShardOutcome | { readonly kind: 'failed'; readonly error: LogfoldError }> {
     try {
-      const rows = await this.#connections.ask('write', this.#statement(batch))
+      const asking = this.#connections.ask('write', statement)
+      failPoint('postgres/asked')
+      const rows = await asking
+      failPoint('postgres/answered')
       return outcomeOf(rows[0])
     } catch (error) {
-      if (isLogfoldError(error, 'view-lost')) return { kind: 'lost' }
-      if (isLogfoldError(error, 'store-refused')) return { kind: 'refused', cause: error }
+      if (isLogfoldError(error, 'view-lost') || isLogfoldError(error, 'store-refused')) return { kind: 'failed', error }
       return unavailable(error)
     }
   }
@@ -43,22 +62,23 @@ export class PostgresWriter implements ViewWriter {
   async checkpoints(shard: string): Promise<ShardCheckpoints> {
     assertShard(shard)
     try {
-      const { standing, checkpoints } = await readCheckpoints(this.#connections, this.#schema, this.#generation)
+      // Over the connections that write: who can't write doesn't stand anywhere.
+      const { standing, checkpoints, writable } = await readCheckpoints(this.#connections, 'write', this.#schema, this.#generation)
       if (standing.kind !== 'open') return standing
-      return checkpoints === undefined ? { kind: 'lost' } : { kind: 'open', checkpoints }
+      return checkpoints === undefined || !writable ? { kind: 'lost' } : { kind: 'open', checkpoints }
     } catch (error) {
       if (isLogfoldError(error, 'view-lost')) return { kind: 'lost' }
       return unavailable(error)
     }
   }
 
-  #statement({ partition, from, checkpoint, ops }: Batch): { readonly name: string; readonly text: string; readonly values: readonly unknown[] } {
+  #statement({ partition, from, checkpoint, ops }: Batch): Statement {
     const type = valueType(this.#generation.format)
     const sets = ops.filter(isSet)
     const dels = sets.length === ops.length ? [] : ops.filter(op => !isSet(op))
     return {
       name: `apply ${type}`,
-      text: `SELECT outcome, detail FROM ${ownNames(this.#schema).apply}($1, $2, $3, $4, $5, $6, $7::${type}[], $8, $9, $10)`,
+      text: `SELECT outcome, detail FROM ${this.#own.apply}($1, $2, $3, $4, $5, $6, $7::${type}[], $8, $9, $10)`,
       values: [
         generationName(this.#generation),
         textArray(identityMembers(this.#generation)),
@@ -86,6 +106,15 @@ function outcomeOf(row: Row | undefined): ShardOutcome {
   if (outcome === 'elsewhere' && detail) return { kind: 'elsewhere', checkpoint: checkpointOf(JSON.parse(detail)) }
   if (outcome === 'foreign' && detail) return { kind: 'foreign', found: identityFrom(JSON.parse(detail)) }
   return { kind: 'lost' }
+}
+
+/** All of ours is there: what is missing is what a trigger, or something else of somebody's, asks for. */
+function refusal(error: LogfoldError): LogfoldError {
+  if (error.code === 'store-refused') return error
+  return new LogfoldError('store-refused', error.message, {
+    cause: error.cause,
+    remedy: 'Mend or drop the trigger on the table that asks for it; a trigger writes names with their schema (schema.name)',
+  })
 }
 
 /** @throws closed */

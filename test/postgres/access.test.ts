@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
@@ -37,6 +37,7 @@ beforeAll(async () => {
   for (const name of ['secure', 'certified', 'refused']) await query(`CREATE ROLE ${name} LOGIN SUPERUSER`, server.url)
 })
 afterEach(async () => {
+  vi.unstubAllEnvs()
   for (const backend of open.splice(0)) await backend.close()
 })
 afterAll(async () => {
@@ -75,6 +76,7 @@ describe('a server that does not answer, or lets nobody in,', () => {
     ['a user that is refused', 'refused', /pg_hba\.conf rejects connection/, /pg_hba\.conf/],
     ['no encryption, where it is asked for', 'secure', /no encryption/, /set `ssl: true`/],
   ])('is told of %s, with what to do', async (_, user, message, remedy) => {
+    vi.stubEnv('PGPASSWORD', 'right')
     const cause = await (await as(user)).ping(SHARD)
     expect(cause).toMatchObject(unavailable(message, remedy))
     expect(String(cause?.message)).not.toContain('wrong')
@@ -99,6 +101,7 @@ describe('TLS', () => {
     expect(await right.writer(generation).apply(SHARD, batch(0, 0, 1, [set('one', '1')]))).toEqual({ kind: 'applied' })
     await right.admin(generation).markFilled(SHARD, [])
     expect((await right.reader(generation).get(['one'])).map(textOf)).toEqual(['1'])
+    expect(await (await as('secure', believing, `localhost:${server.port}/postgres`)).ping(SHARD)).toBe(undefined)
     expect(await (await as('secure', { rejectUnauthorized: false })).ping(SHARD)).toBe(undefined)
     expect(await (await as('certified', { ...believing, cert, key })).ping(SHARD)).toBe(undefined)
 

@@ -20,7 +20,7 @@ describe('the config of a Postgres backend', () => {
     const faults = faultsOf({ url, schema: 'My schema', connections: 0, ssl: { keys: 'x' } })
     expect(faults).toEqual([
       'url: The database is missing: postgres://host/database',
-      'url: A % in the user, the password or the database is written %25',
+      'url: A % in the user, the password, the host or the database is written %25',
       'url: There is no parameter password here; there are host and sslmode, and the key ssl beside url',
       'url: sslmode is one of disable, require, verify-full',
       'schema: A schema has 1 to 63 small letters, digits and underscores, does not start with a digit, and not with pg_',
@@ -29,6 +29,7 @@ describe('the config of a Postgres backend', () => {
     ])
     expect(faultsOf({ url: 'mysql://me:secret@host/app' })).toEqual(['url: Write it as postgres://user:password@host:5432/database'])
     expect(faultsOf({ url: 'postgres://localhost/app', schema: 'pg_logfold' })).toHaveLength(1)
+    expect(faultsOf({ url: 'postgres://a%zz/app' })).toEqual(['url: A % in the user, the password, the host or the database is written %25'])
   })
 
   it('is printed without the password and the private key', () => {

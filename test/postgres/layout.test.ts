@@ -146,6 +146,17 @@ describe('pages', () => {
     expect(Math.max(...sizes)).toBe(5)
   })
 
+  it('of small values are as long as asked for, from the first on', async () => {
+    const ids = Array.from({ length: 750 }, (_, number) => `id-${number + 1_000}`)
+    await fold(generation, Object.fromEntries(ids.map(id => [id, '1'])))
+    const page = await backend.reader(generation).list({ limit: 700 })
+    expect(page.entries.map(({ id }) => id)).toEqual(ids.slice(0, 700))
+    expect(await backend.reader(generation).list({ limit: 1_000, ...(page.cursor === undefined ? {} : { cursor: page.cursor }) })).toEqual({
+      entries: ids.slice(700).map(id => ({ id, value: Buffer.from('1') })),
+      cursor: undefined,
+    })
+  })
+
   it('of a prefix that cannot be in Postgres are empty, and so are gets', async () => {
     await fold(generation, { a: '1' })
     const reader = backend.reader(generation)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresBackend } from '../../backends/postgres/backend.ts'
-import { waits } from '../../backends/postgres/connections.ts'
+import { waits } from '../../backends/postgres/session.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
@@ -203,7 +203,12 @@ describe('a server that says no', () => {
       })
       const keyed = await connected('s', url('keyed:right%20one%25', 'postgres'))
       await expect(keyed.admin(generation).open(SHARD)).rejects.toMatchObject({ code: 'view-unavailable', cause: { code: '42501' } })
-      await query('CREATE SCHEMA s AUTHORIZATION keyed', own.url)
+      await query('CREATE SCHEMA s', own.url)
+      expect(await keyed.ping(SHARD)).toMatchObject({ remedy: 'As the schema’s owner: GRANT USAGE, CREATE ON SCHEMA s TO keyed' })
+      expect(await (await connected('user', url('keyed:right%20one%25', 'postgres'))).ping(SHARD)).toMatchObject({
+        remedy: 'As the database’s owner: CREATE SCHEMA "user" AUTHORIZATION keyed',
+      })
+      await query('GRANT USAGE, CREATE ON SCHEMA s TO keyed', own.url)
       expect(await keyed.ping(SHARD)).toBe(undefined)
       expect(await keyed.admin(generation).open(SHARD)).toBe('opened')
     } finally {

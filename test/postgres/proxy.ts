@@ -1,13 +1,17 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A way to the server that a test can cut: as if a cable were pulled, for this way alone. */
+/** A way to the server that a test can cut, or stop: as if a cable were pulled, for this way alone. */
 export interface Proxy {
   /** The server's URL, by this way. */
   readonly url: string
   /** Resets all connections, and refuses new ones. */
   cut(): void
   mend(): void
+  /** Nothing comes through any more, in neither direction, and no connection is closed: a server that hangs. */
+  hang(): void
+  /** The next message with this text arrives, or the nth; its answer doesn't, as the connection is reset. */
+  loseAnswerTo(text: string, nth?: number): void
   close(): Promise<void>
 }
 
@@ -15,8 +19,11 @@ export async function proxyTo(url: string): Promise<Proxy> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
   let isCut = false
-  const server = createServer(socket => {
-    const upstream = connect(Number(target.port), target.hostname)
+  let hangs = false
+  let losing: { readonly text: string; left: number } | undefined
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    const upstream = connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true })
+    let loses = false
     for (const [one, other] of [
       [socket, upstream],
       [upstream, socket],
@@ -27,7 +34,16 @@ export async function proxyTo(url: string): Promise<Proxy> {
         sockets.delete(one)
         other.destroy()
       })
-      one.pipe(other)
+      one.on('end', () => hangs || other.end())
+      one.on('data', (chunk: Buffer) => {
+        if (hangs) return
+        if (one === upstream && loses) return void socket.resetAndDestroy()
+        other.write(chunk)
+        if (one === socket && losing !== undefined && chunk.includes(losing.text) && --losing.left === 0) {
+          loses = true
+          losing = undefined
+        }
+      })
     }
     if (isCut) socket.resetAndDestroy()
   })
@@ -46,6 +62,12 @@ export async function proxyTo(url: string): Promise<Proxy> {
     },
     mend() {
       isCut = false
+    },
+    hang() {
+      hangs = true
+    },
+    loseAnswerTo(text, nth = 1) {
+      losing = { text, left: nth }
     },
     async close() {
       resetAll()

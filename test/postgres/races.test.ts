@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isLogfoldError } from '../../src/model/errors.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, set, textOf } from '../contract/backend/folding.ts'
+import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { sharedPostgres } from '../services/postgres.ts'
+import { proxyTo } from './proxy.ts'
+import { connect, dropSchema, newSchema, query, quiet, SHARD } from './world.ts'
 
 /** What several processes do at the same moment, and what people do to our tables. */
 
@@ -22,8 +24,8 @@ afterEach(async () => {
   await dropSchema(schema)
 })
 
-async function connected(): Promise<ViewBackend> {
-  const backend = await connect(schema)
+async function connected(url = sharedPostgres(), logger = quiet): Promise<ViewBackend> {
+  const backend = await connect(schema, url, logger)
   backends.push(backend)
   return backend
 }
@@ -167,7 +169,7 @@ describe('writers of several processes', () => {
   })
 
   it('start at the same moment on an empty database: one makes the schema, all of them go on', async () => {
-    const all = await Promise.all(Array.from({ length: 6 }, connected))
+    const all = await Promise.all(Array.from({ length: 6 }, () => connected()))
     const opened = await Promise.all(all.map(backend => backend.admin(generation).open(SHARD)))
     expect(opened.toSorted()).toEqual(['kept', 'kept', 'kept', 'kept', 'kept', 'opened'])
   })
@@ -178,20 +180,78 @@ describe('writers of several processes', () => {
     for (let round = 0; round < 30; round++) {
       await one.writer(generation).apply(SHARD, { partition: 0, from: 0, checkpoint: at(5), ops: [] })
       await Promise.all([one.admin(generation).open(SHARD, { anew: true }), other.admin(generation).markFilled(SHARD, [5])])
-      expect(await one.reader(generation).filled()).toBe(false)
+      expect(await one.reader(generation).filled(SHARD)).toBe(false)
+    }
+  })
+})
+
+describe('an answer that is lost', () => {
+  it('to the COMMIT of open: unavailable, and open again keeps what the first one made', async () => {
+    const proxy = await proxyTo(sharedPostgres())
+    try {
+      const backend = await connected(proxy.url)
+      await backend.admin(generation).open(SHARD)
+      await query(`DROP SCHEMA "${schema}" CASCADE`)
+      await (await connected()).admin(generationOf({ view: 'other' })).open(SHARD)
+      proxy.loseAnswerTo('INSERT INTO "')
+      await expect(backend.admin(generation).open(SHARD)).rejects.toMatchObject({ code: 'view-unavailable' })
+      expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
+      proxy.loseAnswerTo('COMMIT\0', 2)
+      await expect(backend.admin(generation).open(SHARD)).rejects.toMatchObject({ code: 'view-unavailable' })
+      const zero = { kind: 'open', checkpoints: [checkpointZero, checkpointZero, checkpointZero] }
+      await expect.poll(() => backend.writer(generation).checkpoints(SHARD)).toEqual(zero)
+      expect(await backend.admin(generation).open(SHARD)).toBe('kept')
+      expect(await backend.reader(generation).filled(SHARD)).toBe(false)
+      expect(await backend.writer(generation).apply(SHARD, batch(0, 0, 1))).toEqual({ kind: 'applied' })
+    } finally {
+      await proxy.close()
     }
   })
 })
 
 describe('a schema', () => {
-  it('of a newer logfold is left alone', async () => {
+  it('of a newer logfold is left alone by a process that starts: it waits, and says what to do', async () => {
     const backend = await connected()
     await backend.admin(generation).open(SHARD)
+    await fill(backend)
     await query(`UPDATE "${schema}"."@format" SET version = 99`)
-    await expect(backend.admin(generation).open(SHARD)).rejects.toMatchObject({
-      code: 'config-invalid',
-      message: expect.stringContaining('newer logfold'),
-    })
+    const said: string[] = []
+    const late = await connected(undefined, { ...quiet, warn: message => void said.push(message) })
+    const unavailable = {
+      code: 'view-unavailable',
+      message: `The schema ${schema} was made by a newer logfold (format 99; this one knows 2)`,
+      remedy: 'Use the newer logfold, or give this one a schema of its own',
+    }
+    expect(await late.ping(SHARD)).toMatchObject(unavailable)
+    expect(await late.writer(generation).checkpoints(SHARD)).toMatchObject({ kind: 'unavailable', cause: unavailable })
+    expect(await late.writer(generation).apply(SHARD, batch(0, 50, 51))).toMatchObject({ kind: 'unavailable', cause: unavailable })
+    await expect(late.reader(generation).get(['id-1'])).rejects.toMatchObject(unavailable)
+    await expect(late.admin(generation).open(SHARD)).rejects.toMatchObject(unavailable)
+    expect(said).toEqual(['Postgres cannot be used'])
+    // Who was there before goes on: the steps leave it what it needs.
+    expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
+    await expect(backend.admin(generation).open(SHARD)).rejects.toMatchObject(unavailable)
+  })
+
+  it('of an older logfold is read as it is, and calls for open, which takes the missing steps and keeps what is there', async () => {
+    const old = await connected()
+    await old.admin(generation).open(SHARD)
+    await fill(old)
+    const source = `SELECT prosrc FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace`
+    const newest = await query(source)
+    await query(`UPDATE "${schema}"."@format" SET version = 1;
+      DO $$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef(oid), 'P0L01', 'P0001') FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace); END $$`)
+    expect(await query(source)).not.toEqual(newest)
+    const backend = await connected()
+    expect(await backend.ping(SHARD)).toBe(undefined)
+    expect((await backend.reader(generation).get(['id-1'])).map(textOf)).toEqual(['1'])
+    expect(await backend.reader(generation).vouched(SHARD)).toEqual([50, 0, 0])
+    expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
+    expect(await backend.admin(generation).open(SHARD)).toBe('kept')
+    expect(await query(source)).toEqual(newest)
+    expect(await query(`SELECT version FROM "${schema}"."@format"`)).toEqual([{ version: '2' }])
+    expect(await backend.writer(generation).checkpoints(SHARD)).toMatchObject({ kind: 'open', checkpoints: [at(50), {}, {}] })
+    expect(await old.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
   })
 
   it('in which the function is missing is mended by open, and nothing else is touched', async () => {
@@ -200,6 +260,7 @@ describe('a schema', () => {
     await fill(backend)
     await query(`DROP FUNCTION "${schema}"."@apply"`)
     expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'lost' })
+    expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
     expect(await backend.admin(generation).open(SHARD)).toBe('kept')
     expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
   })

@@ -37,10 +37,7 @@ export class ApplyQueue {
 
   async #run(): Promise<void> {
     this.#running = true
-    while (this.#waiting.length > 0) {
-      const group = this.#take()
-      if (group.length === 1 || !(await this.#together(group))) for (const one of group) await this.#alone(one)
-    }
+    while (this.#waiting.length > 0) await this.#give(this.#take())
     this.#running = false
   }
 
@@ -53,12 +50,12 @@ export class ApplyQueue {
     return this.#waiting.splice(0, over < 0 ? this.#waiting.length : over)
   }
 
-  /** False where the data of one was refused: each is tried alone then. */
-  async #together(group: readonly Waiting[]): Promise<boolean> {
+  /** Where the data of one is refused, each is tried alone. */
+  async #give(group: readonly Waiting[]): Promise<void> {
     const packed = group.map(({ generation, batch }) => ({ generation, batch: { ...batch, ops: packOps(batch.ops) } }))
     try {
       const outcomes = await this.#thread.call(
-        'applyAll',
+        'apply',
         [packed],
         packed.map(({ batch }) => batch.ops.bytes),
       )
@@ -67,17 +64,10 @@ export class ApplyQueue {
         if (outcome === undefined) reject(new Error('The thread gave fewer outcomes than it got batches'))
         else resolve(outcome)
       }
-      return true
     } catch (error) {
-      if (isLogfoldError(error, 'store-refused')) return false
-      for (const { reject } of group) reject(error)
-      return true
+      if (group.length > 1 && isLogfoldError(error, 'store-refused')) for (const one of group) await this.#give([one])
+      else for (const { reject } of group) reject(error)
     }
-  }
-
-  async #alone({ generation, batch, resolve, reject }: Waiting): Promise<void> {
-    const ops = packOps(batch.ops)
-    await this.#thread.call('apply', [generation, { ...batch, ops }], [ops.bytes]).then(resolve, reject)
   }
 }
 

@@ -5,8 +5,11 @@ import type {
   Batch,
   Generation,
   ListOptions,
+  Look,
   OpenOutcome,
   Page,
+  Scan,
+  ScanOptions,
   ShardCheckpoints,
   ShardOutcome,
   ShardStats,
@@ -158,7 +161,8 @@ class SqliteReader implements ViewReader {
     return await this.#thread.call('vouched', [this.#generation])
   }
 
-  async filled(): Promise<boolean> {
+  async filled(shard: string): Promise<boolean> {
+    assertShard(shard)
     return await this.#thread.call('filled', [this.#generation])
   }
 }
@@ -197,6 +201,19 @@ class SqliteAdmin implements ViewAdmin {
       after = step.last
     } while (after !== undefined)
     return { entries, bytes: undefined }
+  }
+
+  async scan(shard: string, options: ScanOptions): Promise<Scan> {
+    assertShard(shard)
+    const { page, cursor } = await this.#threads.reader.call('scan', [this.#generation, options])
+    return { found: unpackEntries(page).map(entry => ({ ...entry, listed: true })), cursor }
+  }
+
+  async look(shard: string, ids: readonly string[]): Promise<Look> {
+    assertShard(shard)
+    const { values, checkpoints } = await this.#threads.reader.call('look', [this.#generation, ids])
+    const found = unpackValues(values).map((value, at) => ({ id: ids[at] ?? '', value, listed: value !== undefined }))
+    return { found, checkpoints }
   }
 
   async #count(after: string | undefined): Promise<{ readonly entries: number; readonly last: string | undefined }> {

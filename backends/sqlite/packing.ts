@@ -48,7 +48,7 @@ export function packOps(ops: readonly ViewOp[]): Packed {
 
 const lengthOf = (slice: Slice): number => slice.end - slice.start
 
-/** An op as it lies in the buffer: nothing is copied. */
+/** An op as it lies in the buffer: nothing is copied, so it is gone with the buffer. */
 export interface PackedOp {
   readonly id: Uint8Array
   /** Undefined for a del. */
@@ -57,17 +57,25 @@ export interface PackedOp {
   readonly timestampMs: number
 }
 
+/**
+ * May be walked once: the buffer is given back at the end of the walk, also of one that was broken off. Left to the garbage collector, buffers of some 60 MB would pile up in the thread
+ * that writes, as they are next to nothing in its own heap.
+ */
 export function* unpackOps({ count, bytes }: Packed): Generator<PackedOp> {
   const doubles = new Float64Array(bytes, 0, 2 * count)
   const lengths = new Int32Array(bytes, 2 * count * DOUBLE_BYTES, 2 * count)
   let at = count * OP_HEAD_BYTES
-  for (let index = 0; index < 2 * count; index += 2) {
-    const id = new Uint8Array(bytes, at, lengths[index] ?? 0)
-    at += id.length
-    const valueBytes = lengths[index + 1] ?? NONE
-    const value = valueBytes === NONE ? undefined : new Uint8Array(bytes, at, valueBytes)
-    at += value?.length ?? 0
-    yield { id, value, offset: doubles[index] ?? 0, timestampMs: doubles[index + 1] ?? 0 }
+  try {
+    for (let index = 0; index < 2 * count; index += 2) {
+      const id = new Uint8Array(bytes, at, lengths[index] ?? 0)
+      at += id.length
+      const valueBytes = lengths[index + 1] ?? NONE
+      const value = valueBytes === NONE ? undefined : new Uint8Array(bytes, at, valueBytes)
+      at += value?.length ?? 0
+      yield { id, value, offset: doubles[index] ?? 0, timestampMs: doubles[index + 1] ?? 0 }
+    }
+  } finally {
+    bytes.transfer(0)
   }
 }
 

@@ -2,13 +2,14 @@ import { isUtf8 } from 'node:buffer'
 import { workerData } from 'node:worker_threads'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { limits } from '../../src/model/limits.ts'
-import { type Generation, generationName, type ListOptions } from '../../src/model/view-backend.ts'
+import { type Checkpoint, type Generation, generationName, type ListOptions, type ScanOptions } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { moving, serve } from '../../src/sqlite/thread-host.ts'
 import { assertOpen } from './admin.ts'
 import { readCheckpoints } from './checkpoint.ts'
 import { SqliteFile } from './file.ts'
 import { type Packed, packEntries, packValues, type Row } from './packing.ts'
+import { lookAt, type ScanPage, scanPage } from './scan.ts'
 import { standingOf } from './standing.ts'
 import { tablesOf } from './tables.ts'
 
@@ -45,12 +46,24 @@ const functions = {
   vouched: (generation: Generation): readonly number[] =>
     read(() => {
       assertOpen(file, generation)
-      const checkpoints = readCheckpoints(file, generation)
-      if (checkpoints !== undefined) return checkpoints.map(checkpoint => checkpoint.vouched)
-      throw new LogfoldError('view-lost', `The file lacks a checkpoint of ${generationName(generation)}`)
+      return assertCheckpoints(generation).map(checkpoint => checkpoint.vouched)
     }),
 
   filled: (generation: Generation): boolean => read(() => assertOpen(file, generation).filled),
+
+  scan: (generation: Generation, options: ScanOptions): ScanPage =>
+    read(() => {
+      assertOpen(file, generation)
+      const result = scanPage(file, generation, options)
+      return moving(result, [result.page.bytes])
+    }),
+
+  look: (generation: Generation, ids: readonly string[]): { readonly values: Packed; readonly checkpoints: readonly Checkpoint[] } =>
+    read(() => {
+      assertOpen(file, generation)
+      const values = lookAt(file, generation, ids)
+      return moving({ values, checkpoints: assertCheckpoints(generation) }, [values.bytes])
+    }),
 
   /** Counts a stretch of entries, from the start or after an id. `last` is where to go on; undefined at the end, and where nothing is there. */
   countStep: (generation: Generation, after: string | undefined): { readonly entries: number; readonly last: string | undefined } =>
@@ -75,6 +88,13 @@ const moved = (packed: Packed): Packed => moving(packed, [packed.bytes])
 function assertFilled(generation: Generation): void {
   if (assertOpen(file, generation).filled) return
   throw new LogfoldError('view-folding', `${generationName(generation)} is not filled yet`)
+}
+
+/** @throws view-lost where one is missing */
+function assertCheckpoints(generation: Generation): readonly Checkpoint[] {
+  const checkpoints = readCheckpoints(file, generation)
+  if (checkpoints !== undefined) return checkpoints
+  throw new LogfoldError('view-lost', `The file lacks a checkpoint of ${generationName(generation)}`)
 }
 
 /** One row more than the page is asked for, to know whether there is one. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
+import { failPoint } from '../../src/model/fail-point.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type { Batch, Generation, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
@@ -23,12 +24,12 @@ interface PackedBatch extends Omit<Batch, 'ops'> {
 const write = <T>(work: (db: DatabaseSync) => T): T => file.use(db => transaction(db, 'immediate', () => work(db)))
 
 const functions = {
-  /** @throws store-refused, view-unavailable */
-  apply: (generation: Generation, batch: PackedBatch): ShardOutcome => write(() => apply(generation, batch)),
-
   /** In one transaction. @throws store-refused, view-unavailable; then nothing was done */
-  applyAll: (batches: readonly { readonly generation: Generation; readonly batch: PackedBatch }[]): readonly ShardOutcome[] =>
-    write(() => batches.map(({ generation, batch }) => apply(generation, batch))),
+  apply: (batches: readonly { readonly generation: Generation; readonly batch: PackedBatch }[]): readonly ShardOutcome[] => {
+    const outcomes = write(() => batches.map(({ generation, batch }) => apply(generation, batch)))
+    failPoint('sqlite/committed')
+    return outcomes
+  },
 
   checkpoints: (generation: Generation): ShardCheckpoints =>
     file.use(db =>
@@ -58,6 +59,7 @@ function apply(generation: Generation, batch: PackedBatch): ShardOutcome {
   if (checkpoint.position !== batch.from) return { kind: 'elsewhere', checkpoint }
   writeOps(generation, batch)
   writeCheckpoint(file, generation, batch.partition, batch.checkpoint)
+  failPoint('sqlite/written')
   return { kind: 'applied' }
 }
 

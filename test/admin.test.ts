@@ -5,7 +5,8 @@ import type { ReadinessCheck } from '../src/admin/status.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import type { DeadLetter, DeadLetterWithBytes } from '../src/model/dead-letter.ts'
 import { LogfoldError } from '../src/model/errors.ts'
-import { request, TestLogger, TestView } from './support/api-world.ts'
+import { TestLogger, TestView } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 const letterOf = (offset: number): DeadLetter => ({
   letter: `1:0:${offset}`,
@@ -44,7 +45,9 @@ const start = async (host = '127.0.0.1'): Promise<void> => {
     views: async () => [{ view: 'job', lagRecords: 0 }],
     view: async (name: string) => ({ view: name, lagRecords: 0, generations: [] }),
   }
-  admin = createAdmin({ host, port: 0, tokens, views: new Map([['job', view]]), status, logger, metrics })
+  const none = async () => ({})
+  const verbs = { verify: none, verifyStatus: () => undefined, cancelVerify: none, replay: none, drop: none }
+  admin = createAdmin({ host, port: 0, tokens, views: new Map([['job', view]]), status, verbs, logger, metrics })
   port = (await admin.listen()).port
 }
 

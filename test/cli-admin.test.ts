@@ -96,6 +96,20 @@ Next
     expect(JSON.parse((await run(['status', 'job', '--json', '--admin', url])).stdout)).toEqual(job)
   })
 
+  it.each([
+    ['scanning', { left: 1, waitingFor: 'shard a' }, 'scanning, 10 of 20 entries, 5/s, 2.0 s to go, 1 difference, waiting: shard a'],
+    ['waiting', {}, 'waiting'],
+    ['done', { left: 1200 }, 'done, 1,200 differences left'],
+    ['done', {}, 'done, no difference left'],
+    ['failed', { failure: { code: 'topic-missing', detail: 'There is no topic', remedy: null } }, 'failed: There is no topic'],
+    ['cancelled', {}, 'cancelled'],
+  ])('of one view shows its verify: %s %j', async (phase, more, line) => {
+    const progress = { done: 10, total: 20, perSecond: 5, etaSeconds: 2 }
+    const verify = { phase, repair: false, progress, waitingFor: null, left: 0, failure: null, ...more }
+    const { url } = await fakeServer((_, response) => sendJson(response, { ...job, verify }))
+    expect((await run(['status', 'job', '--admin', url])).stdout).toContain(`\n  workers       1\n  verify        ${line}\n`)
+  })
+
   it('of a view that is not there says no', async () => {
     const { url } = await fakeServer((_, response) => sendProblem(response, 'no-such-view', 'There is no view "x"', {}, 404))
     expect((await run(['status', 'x', '--admin', url])).exit).toBe(1)
@@ -129,6 +143,8 @@ describe('logfold deadletters', () => {
 Next
   See the bytes of one: logfold deadletters show job 1:3:17
   An id is resolved by writing it again: logfold put job ID VALUE
+  Or, where an older logfold could not fold it, by folding it again: logfold deadletters replay job --all
+  Take those that are resolved away: logfold deadletters drop job --resolved
   Go on: logfold deadletters list job --after 1:3:19
 `,
       stderr: '',

@@ -1,29 +1,57 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Generation, generationName, type OpenOutcome, type ShardStats, type ViewAdmin, vouchesFor } from '../../src/model/view-backend.ts'
+import {
+  type Generation,
+  generationName,
+  type Look,
+  type OpenOutcome,
+  type Scan,
+  type ScanOptions,
+  type ShardStats,
+  type ViewAdmin,
+  vouchesFor,
+} from '../../src/model/view-backend.ts'
 import type { Reply } from './connection.ts'
 import { Emptying } from './emptying.ts'
+import { evictedText } from './evictions.ts'
 import { outage } from './faults.ts'
-import { type Names, namesOf } from './names.ts'
+import { type Inspection, inspect } from './inspect.ts'
+import { look } from './look.ts'
+import type { Names } from './names.ts'
 import { Request } from './request.ts'
-import { type Exclusive, firstCause, type Shard, type Shards } from './shard.ts'
-import { assertOpen, checkpointsOf, checkpointText, checkpointZero, identityText, standingOf } from './standing.ts'
+import { scanPage } from './scan.ts'
+import { script } from './script.ts'
+import type { Exclusive, Shard, Shards } from './shard.ts'
+import { assertOpen, checkpointOf, checkpointsOf, checkpointText, checkpointZero, identityText, type Standing, standingOf } from './standing.ts'
+import { begin, commit, discard } from './transaction.ts'
 
 /** How often an operation begins anew because somebody else was at the same keys. */
 const TRIES = 20
 
-/** Each change is a transaction that watches the identity: of several who open, mark or drop at the same time each finds what the others left. */
+/**
+ * KEYS: the identity, the mark `filled`, what serves, `emptying`; a checkpoint, or nothing.
+ * ARGV: what was found at the identity, what serves when that is to go, too; what was found at the checkpoint. Empty where there was nothing.
+ * Takes identity and mark away, so that nobody reads or writes any more. The identity becomes `emptying`.
+ * Returns 0 where something else stands now than was found: then nothing was done. Else 1.
+ */
+const TAKE_IDENTITY = `local found = redis.call('MGET', unpack(KEYS))
+if (found[1] or '') ~= ARGV[1] then return 0 end
+if KEYS[5] and (found[5] or '') ~= ARGV[3] then return 0 end
+if found[1] then redis.call('RENAME', KEYS[1], KEYS[4]) end
+redis.call('UNLINK', KEYS[2])
+if found[3] == ARGV[2] then redis.call('UNLINK', KEYS[3]) end
+return 1`
+
+/** Each change looks, in the moment it is made, whether what it rests on still stands: of several that open, mark or drop at the same time each finds what the others left. */
 export class RedisAdmin implements ViewAdmin {
   readonly #shards: Shards
-  readonly #keyPrefix: string
   readonly #generation: Generation
   readonly #names: Names
 
-  constructor(shards: Shards, keyPrefix: string, generation: Generation) {
+  constructor(shards: Shards, names: Names, generation: Generation) {
     this.#shards = shards
-    this.#keyPrefix = keyPrefix
     this.#generation = generation
-    this.#names = namesOf(keyPrefix, generation)
+    this.#names = names
   }
 
   async open(name: string, options: { readonly anew?: boolean } = {}): Promise<OpenOutcome> {
@@ -46,13 +74,13 @@ export class RedisAdmin implements ViewAdmin {
     return await shard.exclusive(async connection => {
       for (let tries = 0; tries < TRIES; tries++) {
         // Not the checkpoints: while the identity is the same, they only grow.
-        const [found, ...rest] = await this.#watch(shard, connection, [identity], [identity, ...checkpoints])
+        const [found, ...rest] = await begin(shard, connection, [identity], [identity, ...checkpoints])
         const all = checkpointsOf(rest)
         if (standingOf(found, this.#generation, name).kind !== 'open' || all === undefined || !vouchesFor(all, endOffsets)) {
-          await connection.send(new Request().command('UNWATCH'))
+          await discard(connection)
           return false
         }
-        if (await this.#transaction(shard, connection, new Request().command('MULTI').command('SET', filled, '1'))) return true
+        if (await commit(shard, connection, new Request().command('SET', filled, '1'))) return true
       }
       throw inTheWay(shard)
     })
@@ -62,14 +90,9 @@ export class RedisAdmin implements ViewAdmin {
     for (const shard of this.#shards.all) {
       const [reply] = await shard.read(new Request().command('MGET', this.#names.identity))
       const [found] = reply as readonly Reply[]
-      assertOpen(standingOf(found, this.#generation, shard.name), this.#generation, shard.where)
+      assertOpen(found, this.#generation, shard)
     }
-    for (const shard of this.#shards.all) {
-      await shard.exclusive(async connection => {
-        const [reply] = await connection.send(new Request().command('SET', this.#names.serving, generationName(this.#generation)))
-        if (reply instanceof Error) throw outage(shard.where, reply)
-      })
-    }
+    for (const shard of this.#shards.all) await shard.exclusive(connection => this.#serve(shard, connection))
   }
 
   async stats(name: string): Promise<ShardStats> {
@@ -81,96 +104,113 @@ export class RedisAdmin implements ViewAdmin {
     return { entries: open ? Number(entries) : 0, bytes: undefined }
   }
 
+  async scan(name: string, options: ScanOptions): Promise<Scan> {
+    return await scanPage(this.#shards.shard(name), this.#generation, this.#names, options)
+  }
+
+  async look(name: string, ids: readonly string[]): Promise<Look> {
+    const shard = this.#shards.shard(name)
+    return await shard.list(read => look(read, shard, this.#generation, this.#names, ids))
+  }
+
   async drop(signal?: AbortSignal): Promise<void> {
-    const mine: Shard[] = []
+    const mine = new Map<Shard, 'open' | 'lost'>()
     for (const shard of this.#shards.all) {
       shard.assertOpen()
       if (signal?.aborted) return
-      if (await shard.exclusive(connection => this.#takeIdentity(shard, connection))) mine.push(shard)
+      const standing = await shard.exclusive(connection => this.#takeIdentity(shard, connection))
+      if (standing !== 'foreign') mine.set(shard, standing)
     }
-    for (const shard of mine) {
+    for (const [shard, standing] of mine) {
       if (signal?.aborted) return
-      await shard.exclusive(connection => this.#dropEntries(shard, connection, signal))
+      await shard.exclusive(connection => this.#dropEntries(shard, connection, standing === 'lost', signal))
     }
   }
 
-  async #open(shard: Shard, connection: Exclusive, anew: boolean): Promise<OpenOutcome | 'again' | 'overtaken'> {
-    const { identity, filled, checkpoints } = this.#names
-    const found = await this.#watch(shard, connection, [identity], [identity, ...checkpoints])
-    const standing = standingOf(found[0], this.#generation, shard.name)
-    const whole = standing.kind === 'open' && checkpointsOf(found.slice(1)) !== undefined
-    if (standing.kind === 'foreign' || (whole && !anew)) {
-      await connection.send(new Request().command('UNWATCH'))
-      return standing.kind === 'foreign' ? standing : 'kept'
-    }
-    // First of all, so that nobody reads or writes any more.
-    const taken = await this.#transaction(shard, connection, new Request().command('MULTI').command('UNLINK', identity, filled, ...checkpoints))
-    if (!taken) return 'again'
-    const emptying = new Emptying(shard, connection, this.#generation, this.#names)
-    if ((await emptying.byIds()) !== 'emptied') return 'overtaken'
-    // Where something stood that doesn't name all its entries any more.
-    const remnants = found.some(reply => reply !== null)
-    if (remnants && (await emptying.strays(this.#keyPrefix)) !== 'emptied') return 'overtaken'
-    return (await this.#begin(shard, connection)) ? 'opened' : 'overtaken'
-  }
-
-  /** Identity and checkpoint 0 for every partition, on an empty shard. */
-  async #begin(shard: Shard, connection: Exclusive): Promise<boolean> {
-    const { identity, checkpoints } = this.#names
-    const [found] = await this.#watch(shard, connection, [identity], [identity])
-    if (found !== null) {
-      await connection.send(new Request().command('UNWATCH'))
-      return false
-    }
-    const request = new Request().command('MULTI').begin('MSET', 2 + checkpoints.length * 2)
-    for (const key of checkpoints) request.raw(key).text(checkpointText(checkpointZero))
-    request.raw(identity).text(identityText(this.#generation, shard.name))
-    return await this.#transaction(shard, connection, request)
-  }
-
-  /** False where another identity stands: somebody opened the name for something else. */
-  async #takeIdentity(shard: Shard, connection: Exclusive): Promise<boolean> {
-    const { identity, filled, serving } = this.#names
+  async #serve(shard: Shard, connection: Exclusive): Promise<void> {
+    const { identity, serving } = this.#names
     for (let tries = 0; tries < TRIES; tries++) {
-      const [found, served] = await this.#watch(shard, connection, [identity, serving], [identity, serving])
-      if (standingOf(found, this.#generation, shard.name).kind === 'foreign') {
-        await connection.send(new Request().command('UNWATCH'))
-        return false
-      }
-      const shows = Buffer.isBuffer(served) && served.toString() === generationName(this.#generation)
-      const request = new Request().command('MULTI').command('UNLINK', identity, filled, ...(shows ? [serving] : []))
-      if (await this.#transaction(shard, connection, request)) return true
+      const [found] = await begin(shard, connection, [identity], [identity])
+      assertOpen(found, this.#generation, shard)
+      if (await commit(shard, connection, new Request().command('SET', serving, generationName(this.#generation)))) return
     }
     throw inTheWay(shard)
   }
 
-  async #dropEntries(shard: Shard, connection: Exclusive, signal: AbortSignal | undefined): Promise<void> {
-    const { identity, checkpoints } = this.#names
-    const emptied = await new Emptying(shard, connection, this.#generation, this.#names).byIds(signal)
-    if (emptied !== 'emptied') return
-    const [found] = await this.#watch(shard, connection, [identity], [identity])
-    // Where it was opened meanwhile, they are its.
-    if (found !== null) await connection.send(new Request().command('UNWATCH'))
-    else await this.#transaction(shard, connection, new Request().command('MULTI').command('UNLINK', ...checkpoints))
+  async #open(shard: Shard, connection: Exclusive, anew: boolean): Promise<OpenOutcome | 'again' | 'overtaken'> {
+    const keys = [this.#names.identity, this.#names.emptying, ...this.#names.checkpoints]
+    const found = await this.#ask<readonly Reply[]>(shard, connection, new Request().command('MGET', ...keys))
+    const [identity, , ...checkpoints] = found
+    const standing = standingOf(identity, this.#generation, shard.name)
+    if (standing.kind === 'foreign') return standing
+    const missing = standing.kind === 'open' ? checkpoints.findIndex(each => checkpointOf(each) === undefined) : -1
+    if (standing.kind === 'open' && missing < 0 && !anew) return 'kept'
+    if (!(await this.#take(shard, connection, identity, missing < 0 ? {} : { checkpoint: [missing, checkpoints[missing]] }))) return 'again'
+    // Before: what is evicted from now on isn't counted in.
+    const [info] = await connection.send(new Request().command('INFO'))
+    const inspection = inspect(shard.where, info)
+    // Where something stood that doesn't name all its entries any more; of what was evicted, nothing may.
+    const remnants = found.some(each => each !== null) || inspection.evictedKeys > 0
+    const emptied = await new Emptying(shard, connection, this.#generation, this.#names).all(remnants)
+    return emptied === 'emptied' && (await this.#begin(shard, connection, inspection)) ? 'opened' : 'overtaken'
   }
 
-  /** Watches keys, and reads some in one moment. */
-  async #watch(shard: Shard, connection: Exclusive, watched: readonly Buffer[], read: readonly Buffer[]): Promise<readonly Reply[]> {
-    const replies = await connection.send(new Request().command('WATCH', ...watched).command('MGET', ...read))
-    const fault = firstCause(replies)
-    if (fault !== undefined) throw outage(shard.where, fault)
-    return replies[1] as readonly Reply[]
+  /** Identity and checkpoint 0 for every partition, on an empty shard. */
+  async #begin(shard: Shard, connection: Exclusive, inspection: Inspection): Promise<boolean> {
+    const { identity, checkpoints, emptying, evicted } = this.#names
+    const [found] = await begin(shard, connection, [identity], [identity])
+    if (found !== null) {
+      await discard(connection)
+      return false
+    }
+    const request = new Request().command('UNLINK', emptying)
+    if (inspection.evictedKeys > 0) request.command('SET', evicted, evictedText(inspection))
+    request.begin('MSET', 2 + checkpoints.length * 2)
+    for (const key of checkpoints) request.raw(key).text(checkpointText(checkpointZero))
+    request.raw(identity).text(identityText(this.#generation, shard.name))
+    return await commit(shard, connection, request)
   }
 
-  /** False where a watched key was touched: nothing was done. */
-  async #transaction(shard: Shard, connection: Exclusive, request: Request): Promise<boolean> {
-    const replies = await connection.send(request.command('EXEC'))
-    const exec = replies.at(-1)
-    const fault = firstCause(replies) ?? (Array.isArray(exec) ? firstCause(exec) : undefined)
-    if (fault !== undefined) throw outage(shard.where, fault)
-    return exec !== null
+  /** What it was. `foreign`: somebody opened the name for something else; nothing was done. */
+  async #takeIdentity(shard: Shard, connection: Exclusive): Promise<Standing['kind']> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const [found] = await this.#ask<readonly Reply[]>(shard, connection, new Request().command('MGET', this.#names.identity))
+      const { kind } = standingOf(found, this.#generation, shard.name)
+      if (kind === 'foreign' || (await this.#take(shard, connection, found, { serving: generationName(this.#generation) }))) return kind
+    }
+    throw inTheWay(shard)
+  }
+
+  async #dropEntries(shard: Shard, connection: Exclusive, remnants: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const emptying = new Emptying(shard, connection, this.#generation, this.#names)
+    if ((await emptying.all(remnants, signal)) === 'emptied') await emptying.marks()
+  }
+
+  /** False where something else stands now than was found. */
+  async #take(shard: Shard, connection: Exclusive, found: Reply | undefined, more: Taken): Promise<boolean> {
+    const { identity, filled, serving, emptying, checkpoints } = this.#names
+    const [partition, at] = more.checkpoint ?? []
+    const checkpoint = partition === undefined ? undefined : checkpoints[partition]
+    const keys = [identity, filled, serving, emptying, ...(checkpoint === undefined ? [] : [checkpoint])]
+    const request = script(TAKE_IDENTITY, keys, textOf(found), more.serving ?? '', textOf(at))
+    return (await this.#ask(shard, connection, request)) === 1
+  }
+
+  async #ask<Answer extends Reply>(shard: Shard, connection: Exclusive, request: Request): Promise<Answer> {
+    const [reply] = await connection.send(request)
+    if (reply instanceof Error) throw outage(shard.where, reply)
+    return reply as Answer
   }
 }
+
+interface Taken {
+  /** What serves, where that is to go, too. */
+  readonly serving?: string
+  /** The partition of one that is missing, or can't be read, and what was found there: if that is mended meanwhile, somebody else opened it. */
+  readonly checkpoint?: readonly [partition: number, found: Reply | undefined]
+}
+
+const textOf = (reply: Reply | undefined): Buffer | string => (Buffer.isBuffer(reply) ? reply : '')
 
 const inTheWay = (shard: Shard): LogfoldError =>
   new LogfoldError('view-unavailable', `${shard.where}: somebody keeps changing the identity of the view`)

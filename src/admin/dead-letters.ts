@@ -5,6 +5,8 @@ import { count, invalidParameter, readQuery, single } from '../http/query.ts'
 import { sendJson } from '../http/send.ts'
 import { bufferOf } from '../model/bytes.ts'
 import { limits } from '../model/limits.ts'
+import { members } from './body.ts'
+import type { Verbs } from './verbs.ts'
 
 /** `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total, complete}`. `after` is where the last page ended: its `next`, or a letter. */
 export const deadLettersRoute =
@@ -40,6 +42,25 @@ export const deadLetterRoute =
       value: textOf(value),
       valueBase64: base64Of(value),
     })
+  }
+
+/** `POST /admin/views/:view/deadletters/:letter/replay`: folds its record again. `{letter, kind, …}`, where `kind` says what became of it: that it is still faulty is an answer, too. */
+export const replayRoute =
+  (viewOf: (name: string) => View, verbs: Verbs): RequestHandler<{ view: string; letter: string }> =>
+  async (request, response) => {
+    const { name } = viewOf(request.params.view)
+    readQuery(request.url, [])
+    members(request.body, [])
+    sendJson(response, 200, await verbs.replay(name, request.params.letter))
+  }
+
+/** `DELETE /admin/views/:view/deadletters/:letter`: takes it away for good. */
+export const dropRoute =
+  (viewOf: (name: string) => View, verbs: Verbs): RequestHandler<{ view: string; letter: string }> =>
+  async (request, response) => {
+    const { name } = viewOf(request.params.view)
+    readQuery(request.url, [])
+    sendJson(response, 200, await verbs.drop(name, request.params.letter))
   }
 
 const base64Of = (bytes: Uint8Array | null): string | null => (bytes === null ? null : bufferOf(bytes).toString('base64'))

@@ -10,9 +10,12 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { isLoopback, type Token } from '../model/access.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Logger } from '../model/logger.ts'
-import { deadLetterRoute, deadLettersRoute } from './dead-letters.ts'
+import { readsJson } from './body.ts'
+import { deadLetterRoute, deadLettersRoute, dropRoute, replayRoute } from './dead-letters.ts'
 import { livezRoute, metricsRoute, readyzRoute } from './probes.ts'
 import type { StatusProvider } from './status.ts'
+import type { Verbs } from './verbs.ts'
+import { verifyRoutes } from './verify.ts'
 
 export interface AdminOptions {
   readonly host: string
@@ -23,6 +26,7 @@ export interface AdminOptions {
   /** By name. May change; each request looks anew. */
   readonly views: ReadonlyMap<string, View>
   readonly status: StatusProvider
+  readonly verbs: Verbs
   readonly logger: Logger
   readonly metrics: Metrics
   /** How long requests under way may take once the server closes. Default 2 s. */
@@ -38,13 +42,13 @@ export interface AdminServer {
 
 const DRAIN_MS = 2000
 
-/** The admin listener: probes, metrics, and what there is to know about the views. */
+/** The admin listener: probes, metrics, what there is to know about the views, and what can be done with them. */
 export function createAdmin(options: AdminOptions): AdminServer {
   const { host, port, drainMs = DRAIN_MS } = options
   return new Listener({ host, port, section: 'admin', drainMs }, adminApp(options))
 }
 
-function adminApp({ host, tokens, views, status, logger, metrics }: AdminOptions): Express {
+function adminApp({ host, tokens, views, status, verbs, logger, metrics }: AdminOptions): Express {
   const viewOf = (name: string): View => {
     const view = views.get(name)
     if (view !== undefined) return view
@@ -74,7 +78,22 @@ function adminApp({ host, tokens, views, status, logger, metrics }: AdminOptions
     })
     .all(onlyMethods('GET', 'HEAD'))
   app.route('/admin/views/:view/deadletters').get(deadLettersRoute(viewOf)).all(onlyMethods('GET', 'HEAD'))
-  app.route('/admin/views/:view/deadletters/:letter').get(deadLetterRoute(viewOf)).all(onlyMethods('GET', 'HEAD'))
+  app
+    .route('/admin/views/:view/deadletters/:letter')
+    .get(deadLetterRoute(viewOf))
+    .delete(dropRoute(viewOf, verbs))
+    .all(onlyMethods('GET', 'HEAD', 'DELETE'))
+  app
+    .route('/admin/views/:view/deadletters/:letter/replay')
+    .post(...readsJson, replayRoute(viewOf, verbs))
+    .all(onlyMethods('POST'))
+  const verify = verifyRoutes(viewOf, verbs)
+  app
+    .route('/admin/views/:view/verify')
+    .get(verify.show)
+    .post(...readsJson, verify.start)
+    .delete(verify.cancel)
+    .all(onlyMethods('GET', 'HEAD', 'POST', 'DELETE'))
   app.use(noSuchRoute)
   app.use(failures(logger))
   return app

@@ -19,6 +19,8 @@ export interface ClientRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array<ArrayBuffer>
   readonly signal?: AbortSignal
+  /** To do it twice is to do it once: then a connection that broke leaves nothing to wonder about. */
+  readonly repeatable?: boolean
 }
 
 /** Talks to one listener, and turns every way to fail into an error of the table. */
@@ -35,8 +37,9 @@ export class Client {
    * The answer, whose body is still to be read.
    * @throws unreachable where the request wasn't sent; outcome-unknown where it was a write that may have been; what the server answered.
    */
-  async request(path: string, { method = 'GET', headers = {}, body, signal }: ClientRequest = {}): Promise<Response> {
+  async request(path: string, { method = 'GET', headers = {}, body, signal, repeatable = method === 'GET' }: ClientRequest = {}): Promise<Response> {
     const { token } = this.#options
+    const kind = repeatable ? 'GET' : method
     // For the head of the answer only: a list takes as long as it takes.
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(new Error(`no answer in ${ANSWER_MS / 1000} s`)), ANSWER_MS)
@@ -49,17 +52,17 @@ export class Client {
         ...(body === undefined ? {} : { body }),
       })
     } catch (error) {
-      throw this.failed(error, method)
+      throw this.failed(error, kind)
     } finally {
       clearTimeout(timer)
     }
     if (response.ok) return response
-    throw await this.#refused(response, method)
+    throw await this.#refused(response, kind)
   }
 
-  /** The document at a path. @throws what `request` throws; unreachable where the answer breaks off */
-  async getJson(path: string): Promise<unknown> {
-    const response = await this.request(path)
+  /** The document that answers a request which may be repeated. @throws what `request` throws; unreachable where the answer breaks off */
+  async getJson(path: string, request: Omit<ClientRequest, 'repeatable'> = {}): Promise<unknown> {
+    const response = await this.request(path, { ...request, repeatable: true })
     try {
       return await response.json()
     } catch (error) {

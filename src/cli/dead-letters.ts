@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { DeadLetter } from '../model/dead-letter.ts'
 import { limits } from '../model/limits.ts'
+import { addDeadLetterVerbs } from './dead-letter-verbs.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, count, withAdminFlags } from './options.ts'
@@ -18,7 +19,7 @@ interface ListFlags extends ClientFlags {
   readonly after?: string
 }
 
-export function addDeadLetters(program: Command, io: Io): void {
+export function addDeadLetters(program: Command, io: Io, setExit: (code: number) => void): void {
   const command = program.command('deadletters').description('the records that could not be folded, and why')
   withAdminFlags(
     command
@@ -32,6 +33,7 @@ export function addDeadLetters(program: Command, io: Io): void {
   withAdminFlags(command.command('show <view> <letter>').description('one of them, with the bytes of its record'))
     .addHelpText('after', helpText([['logfold deadletters show job 1:3:17', 'generation 1, partition 3, offset 17']]))
     .action((view: string, letter: string, flags: ClientFlags) => show(view, letter, flags, io))
+  addDeadLetterVerbs(command, io, setExit)
 }
 
 const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
@@ -68,9 +70,12 @@ async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
 function listSteps(view: string, letters: readonly DeadLetter[], next: string | null): readonly string[] {
   const [first] = letters
   const unresolved = letters.some(({ id, resolvedBy }) => id !== undefined && resolvedBy === undefined)
+  const resolved = letters.some(({ resolvedBy }) => resolvedBy !== undefined)
   return [
     ...(first === undefined ? [] : [`See the bytes of one: logfold deadletters show ${view} ${first.letter}`]),
     ...(unresolved ? [`An id is resolved by writing it again: logfold put ${view} ID VALUE`] : []),
+    ...(unresolved ? [`Or, where an older logfold could not fold it, by folding it again: logfold deadletters replay ${view} --all`] : []),
+    ...(resolved ? [`Take those that are resolved away: logfold deadletters drop ${view} --resolved`] : []),
     ...(next === null ? [] : [`Go on: logfold deadletters list ${view} --after ${next}`]),
   ]
 }

@@ -4,7 +4,7 @@ import { table } from './table.ts'
 export const EXIT_CODES = `
 Exit codes
   0   yes, done
-  1   it ran, and the answer is no: no such entry, a line that was refused
+  1   it ran, and the answer is no: no such entry, a line that was refused, a difference left
   2   the command line or the config has faults
   69  a server cannot be reached
   70  a bug in logfold

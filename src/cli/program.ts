@@ -14,6 +14,7 @@ import { addLoad } from './load/command.ts'
 import { addDel, addPut } from './put.ts'
 import { addStart } from './start.ts'
 import { addStatus } from './status.ts'
+import { addVerify } from './verify.ts'
 
 const START = `
 First steps
@@ -71,6 +72,7 @@ function build(commands: Commands, io: Io, setExit: (code: number) => void): Com
   addDel(program, io)
   addList(program, io)
   addLoad(program, io, setExit)
-  addDeadLetters(program, io)
+  addVerify(program, io, setExit)
+  addDeadLetters(program, io, setExit)
   return program
 }

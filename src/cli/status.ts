@@ -3,6 +3,7 @@ import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
 import { grouped, indented, nextStepsText, table } from './table.ts'
+import { type VerifyShown, verifyLine } from './verify-text.ts'
 
 /** The part of the status document that is shown. */
 interface ViewStatus {
@@ -18,6 +19,8 @@ interface ViewStatus {
   readonly partitions: readonly { readonly partition: number; readonly position: number | null; readonly endOffset: number | null }[]
   readonly shards: readonly { readonly shard: string; readonly state: string; readonly entries: number | null; readonly detail: string | null }[]
   readonly deadLetters: number | null
+  /** Left out by a logfold that couldn't verify. */
+  readonly verify?: VerifyShown | null
   readonly problem: { readonly code: string; readonly detail: string } | null
   readonly next_steps: readonly string[]
 }
@@ -76,6 +79,7 @@ function viewText(view: ViewStatus): string {
     ['format', view.format],
     ['writable', view.writable ? 'yes' : 'no'],
     ['workers', shown(view.workers)],
+    ...(view.verify ? [['verify', verifyLine(view.verify)]] : []),
     ...(view.problem === null ? [] : [['problem', view.problem.detail]]),
   ])
   const shards = table([

@@ -59,6 +59,10 @@ export const resolutionRecord = (letter: string, resolvedBy: string): NewRecord 
   value: Buffer.from(JSON.stringify({ format: 1, resolvedBy })),
 })
 
+/** Takes a letter away, and what says that it is resolved: that last, as without its letter it means nothing. */
+export const dropRecords = (letter: string): readonly NewRecord[] =>
+  [letter, letter + RESOLVED].map(key => ({ partition: 0, key: Buffer.from(key), value: null }))
+
 export function decodeResolution(key: string, value: Uint8Array): { readonly letter: string; readonly resolvedBy: string } | undefined {
   if (!key.endsWith(RESOLVED)) return undefined
   const { resolvedBy } = parse(value) as { resolvedBy?: unknown }

@@ -2,22 +2,15 @@ import type { DeadLetter, DeadLetterReader, DeadLetterWithBytes } from '../model
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import { formatPlace, type NewRecord, type Offset, type RecordCursor } from '../model/record.ts'
+import type { NewRecord, Offset, RecordCursor } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
-import { decodeLetter, decodeLetterWithBytes, decodeResolution, encodeLetter, letterName, letterOf, resolutionRecord } from './dead-letter-record.ts'
+import { decodeLetterWithBytes, dropRecords, encodeLetter, letterName, letterOf } from './dead-letter-record.ts'
 import type { FaultyRecord } from './fold.ts'
+import { LetterTable, noSuchLetter } from './letter-table.ts'
 
-/** Letters kept in memory, about 500 bytes each. More are written all the same, but not listed, and their ids are not known as unresolved. */
-const LETTERS_MAX = 100_000
 const IDLE_WAIT_MS = 1_000
 const APPEND_DEADLINE_MS = 10_000
-
-/** A letter, and where it stands in its own topic. */
-interface Known {
-  readonly letter: DeadLetter
-  readonly at: Offset
-}
 
 /**
  * A view's dead letters: a fold of their topic, kept up to date by reading it from the start, and the way new ones get there. The topic has one partition.
@@ -28,15 +21,15 @@ export class DeadLetters implements DeadLetterReader {
   readonly #topic: Topic
   readonly #writer: LogWriter
   readonly #logger: Logger
-  readonly #letters = new Map<string, Known>()
-  readonly #unresolved = new Map<string, Set<string>>()
+  readonly #table = new LetterTable()
   readonly #readers = new Set<LogReader>()
   readonly #closing = new AbortController()
   readonly #caughtUp = Promise.withResolvers<void>()
   readonly #reading: Promise<void>
-  #sorted: readonly DeadLetter[] | undefined
-  /** There are more letters than are kept. */
-  #full = false
+  /** Of the reader. */
+  #position: Offset = 0
+  /** Settles with its next move; rejected once it can't move any more. */
+  #moved = Promise.withResolvers<void>()
 
   constructor(log: Log, topic: Topic, logger: Logger) {
     this.#log = log
@@ -44,6 +37,7 @@ export class DeadLetters implements DeadLetterReader {
     this.#logger = logger
     this.#writer = log.writer(topic)
     this.#caughtUp.promise.catch(() => undefined)
+    this.#moved.promise.catch(() => undefined)
     this.#reading = this.#read()
   }
 
@@ -52,33 +46,37 @@ export class DeadLetters implements DeadLetterReader {
     return this.#caughtUp.promise
   }
 
-  unresolved(id: string): boolean {
-    return this.#unresolved.has(id)
+  /**
+   * Settles when everything has been read that is in the topic now: so who takes over a partition knows the letters of who had it before, and resolves them.
+   * @throws log-unavailable; what keeps it from being read; the signal's reason
+   */
+  async upToDate(signal: AbortSignal): Promise<void> {
+    await this.#readTo((await this.#log.endOffsets(this.#topic))[0] ?? 0, signal)
   }
 
-  list(options: { readonly after?: string; readonly limit: number }): {
-    readonly letters: readonly DeadLetter[]
-    readonly total: number
-    readonly complete: boolean
-  } {
-    this.#sorted ??= [...this.#letters.values()].map(known => known.letter).toSorted(byPlace)
-    const sorted = this.#sorted
-    const after = options.after
-    const start = after === undefined ? 0 : sorted.findIndex(letter => letter.letter === after) + 1
-    if (after !== undefined && start === 0) throw new LogfoldError('no-such-dead-letter', `There is no dead letter ${after} to go on after`)
-    return { letters: sorted.slice(start, start + options.limit), total: sorted.length, complete: !this.#full }
+  unresolved(id: string): boolean {
+    return this.#table.unresolved(id)
+  }
+
+  list(options: { readonly after?: string; readonly limit: number }): ReturnType<LetterTable['list']> {
+    return this.#table.list(options)
   }
 
   async show(letter: string): Promise<DeadLetterWithBytes> {
-    const known = this.#letters.get(letter)
-    const found = known === undefined ? undefined : await this.#fetch(known.at)
-    if (known === undefined || found === undefined) throw new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
+    const known = this.#table.get(letter)
+    const found = await this.#fetch(known.at)
+    if (found === undefined) throw noSuchLetter(letter)
     return { ...found, ...known.letter }
+  }
+
+  /** @throws no-such-dead-letter */
+  find(letter: string): DeadLetter {
+    return this.#table.get(letter).letter
   }
 
   /** Writes a letter for each record that has none yet; settles once the log has them. Waits and retries while the log is away. */
   async add(generation: number, partition: number, faulty: readonly FaultyRecord[], signal: AbortSignal): Promise<readonly DeadLetter[]> {
-    const fresh = faulty.filter(record => !this.#letters.has(letterName(generation, partition, record.offset)))
+    const fresh = faulty.filter(record => !this.#table.has(letterName(generation, partition, record.offset)))
     const letters = fresh.map(record => letterOf(generation, partition, record))
     await this.#write(letters.map(letterRecord), signal)
     const added = letters.map(({ key: _key, value: _value, ...letter }) => letter)
@@ -87,18 +85,26 @@ export class DeadLetters implements DeadLetterReader {
     return added
   }
 
-  /** Notes which letters are resolved by these ops of a partition: those of the same id at a lower offset. Waits and retries as `add`. */
+  /**
+   * Notes which letters are resolved by these ops of a partition: those of the same id up to its offset. Its own is a letter's that folds
+   * now. Waits and retries as `add`.
+   */
   async resolve(generation: number, partition: number, ops: readonly ViewOp[], signal: AbortSignal): Promise<void> {
-    if (this.#unresolved.size === 0) return
-    const records: NewRecord[] = []
-    for (const op of ops) {
-      for (const name of this.#unresolved.get(op.id) ?? []) {
-        const letter = this.#letters.get(name)?.letter
-        const resolves = letter?.generation === generation && letter.partition === partition && letter.offset < op.offset
-        if (resolves) records.push(resolutionRecord(name, formatPlace(partition, op.offset)))
-      }
-    }
-    await this.#write(records, signal)
+    await this.#write(this.#table.resolutions(generation, partition, ops), signal)
+  }
+
+  /**
+   * Takes a letter away for good, its bytes included; settles once the log has that, and this process knows it no more (the others a moment later). Waits and retries as `add`.
+   *
+   * Its id is then no longer unresolved for this letter: reads of it don't say so any more, while the store keeps the value that it had. The record itself stays in the view's topic, where verify goes on
+   * listing its key as unresolved; and whoever folds it again (a lost shard, another generation) meets it again, and writes the letter again.
+   * @throws no-such-dead-letter; the signal's reason
+   */
+  async drop(letter: string, signal: AbortSignal): Promise<void> {
+    const name = this.find(letter).letter
+    const last = await this.#write(dropRecords(name), signal)
+    // Learned from the reader alone: it may have yet to read the letter itself, and would bring it back.
+    await this.#readTo(last + 1, signal)
   }
 
   async close(): Promise<void> {
@@ -107,38 +113,56 @@ export class DeadLetters implements DeadLetterReader {
     await this.#reading
   }
 
-  async #write(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+  async #readTo(position: Offset, signal: AbortSignal): Promise<void> {
+    const stopped = Promise.withResolvers<void>()
+    const stop = (): void => stopped.resolve()
+    signal.addEventListener('abort', stop)
+    while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
+    signal.removeEventListener('abort', stop)
+    signal.throwIfAborted()
+  }
+
+  /** @returns the offset of the last one; -1 where there are none */
+  async #write(records: readonly NewRecord[], signal: AbortSignal): Promise<Offset> {
     const backoff = new Backoff()
+    let last = -1
     for (let rest = records; rest.length > 0; ) {
       signal.throwIfAborted()
       const outcomes = await this.#writer.append(rest, APPEND_DEADLINE_MS)
       const failed: NewRecord[] = []
       for (const [index, record] of rest.entries()) {
         const outcome = outcomes[index]
-        if (outcome?.kind === 'appended') this.#learn(record.key, record.value, outcome.offset)
-        else if (outcome?.kind === 'refused') throw refusal(record, outcome.cause)
+        if (outcome?.kind === 'appended') {
+          last = Math.max(last, outcome.offset)
+          if (record.value !== null) this.#table.learn(record.key, record.value, outcome.offset)
+        } else if (outcome?.kind === 'refused') throw refusal(record, outcome.cause)
         else failed.push(record)
       }
       rest = failed
-      if (rest.length === 0) return
+      if (rest.length === 0) return last
       this.#logger.warn('The log does not take dead letters; trying again', { topic: this.#topic.name, waiting: rest.length })
       await backoff.wait(signal)
     }
+    return last
   }
 
   async #read(): Promise<void> {
     const reader = this.#open(0)
     try {
       const end = await this.#endOffset()
-      for (let position = 0; ; ) {
-        if (position >= end) this.#caughtUp.resolve()
+      for (;;) {
+        if (this.#position >= end) this.#caughtUp.resolve()
         const stretch = await reader.next(IDLE_WAIT_MS)
         const cursor = stretch.records()
         while (cursor.next()) this.#fold(cursor)
-        position = stretch.next
+        this.#position = stretch.next
+        this.#moved.resolve()
+        this.#moved = Promise.withResolvers()
+        this.#moved.promise.catch(() => undefined)
       }
     } catch (error) {
       this.#caughtUp.reject(error)
+      this.#moved.reject(error)
       if (!isLogfoldError(error, 'closed')) {
         this.#logger.error('The dead letters can no longer be read', { topic: this.#topic.name, cause: messageOf(error) })
       }
@@ -160,52 +184,7 @@ export class DeadLetters implements DeadLetterReader {
 
   #fold(cursor: RecordCursor): void {
     const part = (start: number, end: number): Uint8Array | null => (end < 0 ? null : cursor.buffer.subarray(start, end))
-    this.#learn(part(cursor.keyStart, cursor.keyEnd), part(cursor.valueStart, cursor.valueEnd), cursor.offset)
-  }
-
-  /** What a writer learns from the log's answer, its reader brings again; either may come first, and the second changes nothing. */
-  #learn(key: Uint8Array | null, value: Uint8Array | null, at: Offset): void {
-    const name = Buffer.from(key ?? []).toString('utf8')
-    const resolution = value === null ? undefined : decodeResolution(name, value)
-    if (resolution !== undefined) this.#learnResolved(resolution.letter, resolution.resolvedBy)
-    else if (value === null) this.#forget(name)
-    else this.#learnLetter(decodeLetter(value), at)
-  }
-
-  #learnLetter(letter: DeadLetter | undefined, at: Offset): void {
-    if (letter === undefined || this.#letters.has(letter.letter)) return
-    if (this.#letters.size >= LETTERS_MAX) {
-      this.#full = true
-      return
-    }
-    this.#sorted = undefined
-    this.#letters.set(letter.letter, { letter, at })
-    if (letter.id === undefined) return
-    const names = this.#unresolved.get(letter.id)
-    if (names === undefined) this.#unresolved.set(letter.id, new Set([letter.letter]))
-    else names.add(letter.letter)
-  }
-
-  #learnResolved(name: string, resolvedBy: string): void {
-    const known = this.#letters.get(name)
-    if (known === undefined) return
-    this.#sorted = undefined
-    this.#letters.set(name, { letter: { ...known.letter, resolvedBy }, at: known.at })
-    if (known.letter.id !== undefined) this.#settle(known.letter.id, name)
-  }
-
-  #forget(name: string): void {
-    const known = this.#letters.get(name)
-    if (known === undefined) return
-    this.#sorted = undefined
-    this.#letters.delete(name)
-    if (known.letter.id !== undefined) this.#settle(known.letter.id, name)
-  }
-
-  #settle(id: string, name: string): void {
-    const names = this.#unresolved.get(id)
-    names?.delete(name)
-    if (names?.size === 0) this.#unresolved.delete(id)
+    this.#table.learn(part(cursor.keyStart, cursor.keyEnd), part(cursor.valueStart, cursor.valueEnd), cursor.offset)
   }
 
   async #fetch(at: Offset): Promise<DeadLetterWithBytes | undefined> {
@@ -228,8 +207,6 @@ export class DeadLetters implements DeadLetterReader {
 }
 
 const letterRecord = (letter: DeadLetterWithBytes): NewRecord => ({ partition: 0, key: Buffer.from(letter.letter), value: encodeLetter(letter) })
-
-const byPlace = (a: DeadLetter, b: DeadLetter): number => a.generation - b.generation || a.partition - b.partition || a.offset - b.offset
 
 const refusal = (record: NewRecord, cause: unknown): LogfoldError =>
   new LogfoldError('store-refused', `The log refuses the dead letter ${Buffer.from(record.key ?? []).toString()}: ${messageOf(cause)}`, {

@@ -8,10 +8,11 @@ import { EXIT_INTERRUPTED, failureDocument } from '../failure.ts'
 import { helpText } from '../help.ts'
 import { type Io, printJson, write } from '../io.ts'
 import { apiClient, type ClientFlags, count, withApiFlags } from '../options.ts'
+import { durationText } from '../progress-line.ts'
 import { grouped, nextStepsText } from '../table.ts'
 import { chunksOf } from './chunks.ts'
 import { Loader, type LoaderEvents } from './loader.ts'
-import { durationText, Progress } from './progress.ts'
+import { Progress } from './progress.ts'
 
 const PATIENCE_SECONDS = 120
 const REFUSED_SHOWN_MAX = 20

@@ -63,7 +63,7 @@ export function admin(runner: TestRunner, options: SuiteOptions): void {
       await openWith(store, generation, entries)
       await store.backend.admin(generation).drop(AbortSignal.abort())
       await store.backend.admin(generation).drop()
-      await assertThrows('view-lost', 'filled', () => store.backend.reader(generation).filled())
+      for (const shard of store.shards) await assertThrows('view-lost', 'filled', () => store.backend.reader(generation).filled(shard))
       await openAll(store, generation)
     })
 

@@ -1,0 +1,56 @@
+import type { RequestHandler } from 'express'
+import type { View } from '../generations/view.ts'
+import { invalidParameter, readQuery } from '../http/query.ts'
+import { sendJson } from '../http/send.ts'
+import { LogfoldError } from '../model/errors.ts'
+import { members } from './body.ts'
+import type { StatusDocument } from './status.ts'
+import type { Verbs, VerifyRequest } from './verbs.ts'
+
+type Route = RequestHandler<{ view: string }>
+
+const RATE_MAX = 1_000_000_000
+
+export interface VerifyRoutes {
+  /** `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. */
+  readonly start: Route
+  /** `GET`: how it goes, or how the last one went. */
+  readonly show: Route
+  /** `DELETE`: ends it; the status of what was done until then. */
+  readonly cancel: Route
+}
+
+export const verifyRoutes = (viewOf: (name: string) => View, verbs: Verbs): VerifyRoutes => ({
+  async start(request, response) {
+    const { name } = viewOf(request.params.view)
+    readQuery(request.url, [])
+    sendJson(response, 202, await verbs.verify(name, verifyRequest(request.body)))
+  },
+  show(request, response) {
+    const { name } = viewOf(request.params.view)
+    readQuery(request.url, [])
+    sendJson(response, 200, known(name, verbs.verifyStatus(name)))
+  },
+  async cancel(request, response) {
+    const { name } = viewOf(request.params.view)
+    readQuery(request.url, [])
+    sendJson(response, 200, known(name, await verbs.cancelVerify(name)))
+  },
+})
+
+function verifyRequest(body: unknown): VerifyRequest {
+  const { repair = false, rate } = members(body, ['repair', 'rate'])
+  if (typeof repair !== 'boolean') throw invalidParameter('repair', `It is ${JSON.stringify(repair)}`, 'Send true or false.')
+  if (rate === undefined) return { repair }
+  if (typeof rate !== 'number' || !Number.isInteger(rate) || rate < 1 || rate > RATE_MAX) {
+    throw invalidParameter('rate', `It is ${JSON.stringify(rate)}`, `Send a whole number from 1 to ${RATE_MAX}: records and entries a second.`)
+  }
+  return { repair, rate }
+}
+
+function known(view: string, status: StatusDocument | undefined): StatusDocument {
+  if (status !== undefined) return status
+  throw new LogfoldError('not-verified', `${view} has not been verified by this process since it was started`, {
+    remedy: `Start it: logfold verify ${view}. What another run has done is not lost.`,
+  })
+}

@@ -1,0 +1,150 @@
+import type { Command } from 'commander'
+import type { DeadLetter } from '../model/dead-letter.ts'
+import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import type { Client } from './client.ts'
+import { failureDocument } from './failure.ts'
+import { helpText } from './help.ts'
+import { type Io, printJson, write } from './io.ts'
+import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
+import { nextStepsText } from './table.ts'
+
+interface VerbFlags extends ClientFlags {
+  readonly all?: boolean
+  readonly resolved?: boolean
+}
+
+/** What became of a letter. */
+interface Result {
+  readonly letter: string
+  readonly kind?: string
+  readonly place?: string
+  readonly by?: string
+  readonly reason?: string
+  readonly detail?: string
+}
+
+interface Verb {
+  readonly name: 'replay' | 'drop'
+  /** The flag that stands for the letters. */
+  readonly flag: '--all' | '--resolved'
+  readonly chosen: (letter: DeadLetter) => boolean
+  readonly ask: (client: Client, path: string) => Promise<unknown>
+}
+
+const replay: Verb = {
+  name: 'replay',
+  flag: '--all',
+  chosen: ({ resolvedBy }) => resolvedBy === undefined,
+  ask: (client, path) => client.getJson(`${path}/replay`, { method: 'POST', headers: { 'Content-Type': 'application/json' } }),
+}
+
+const drop: Verb = {
+  name: 'drop',
+  flag: '--resolved',
+  chosen: ({ resolvedBy }) => resolvedBy !== undefined,
+  ask: (client, path) => client.getJson(path, { method: 'DELETE' }),
+}
+
+export function addDeadLetterVerbs(deadLetters: Command, io: Io, setExit: (code: number) => void): void {
+  withAdminFlags(
+    deadLetters
+      .command('replay <view> [letters...]')
+      .description('fold their records again, where an older logfold could not')
+      .option('--all', 'all that are unresolved'),
+  )
+    .addHelpText(
+      'after',
+      helpText(
+        [
+          ['logfold deadletters replay job 1:3:17', ''],
+          ['logfold deadletters replay job --all', ''],
+        ],
+        `replayed       it folds now: the store has its value, and the letter is resolved
+still-faulty   it doesn't fold today either; the exit code is 1
+superseded     a later record of its key exists, and nothing was changed
+`,
+      ),
+    )
+    .action(async (view: string, letters: string[], flags: VerbFlags) => setExit(await run(replay, view, letters, flags, io)))
+  withAdminFlags(
+    deadLetters
+      .command('drop <view> [letters...]')
+      .description('take them away for good, with the bytes of their records')
+      .option('--resolved', 'all that a later record has resolved'),
+  )
+    .addHelpText(
+      'after',
+      helpText([
+        ['logfold deadletters drop job 1:3:17', ''],
+        ['logfold deadletters drop job --resolved', ''],
+      ]),
+    )
+    .action(async (view: string, letters: string[], flags: VerbFlags) => setExit(await run(drop, view, letters, flags, io)))
+}
+
+const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
+
+/** One after the other. A letter that isn't there doesn't keep the others from their turn; a server that isn't does. */
+async function run(verb: Verb, view: string, named: readonly string[], flags: VerbFlags, io: Io): Promise<number> {
+  const whole = flags.all === true || flags.resolved === true
+  if (whole === named.length > 0) {
+    throw new LogfoldError('usage', `Name the letters, or say ${verb.flag}`, { remedy: `See them: logfold deadletters list ${view}` })
+  }
+  const client = adminClient(flags, io)
+  const letters = whole ? await chosenLetters(client, view, verb) : named
+  const results: object[] = []
+  const failures: LogfoldError[] = []
+  let faulty: string | undefined
+  for (const letter of letters) {
+    try {
+      const result = (await verb.ask(client, `${lettersPath(view)}/${encodeURIComponent(letter)}`)) as Result
+      if (result.kind === 'still-faulty') faulty ??= letter
+      results.push(result)
+      if (flags.json !== true) await write(io.stdout, `${letter}  ${resultText(result)}\n`)
+    } catch (error) {
+      if (!isLogfoldError(error)) throw error
+      failures.push(error)
+      results.push({ letter, error: failureDocument(error) })
+      if (flags.json !== true) await write(io.stderr, `${letter}  error: ${error.message}\n`)
+      if (error.code !== 'no-such-dead-letter') break
+    }
+  }
+  const steps = stepsOf(view, faulty, failures)
+  if (flags.json === true) await printJson(io.stdout, { results, next_steps: steps })
+  else if (letters.length === 0) await write(io.stdout, `${view} has no ${verb === replay ? 'unresolved' : 'resolved'} dead letters\n`)
+  else await write(io.stdout, nextStepsText(steps))
+  return Math.max(faulty === undefined ? 0 : 1, ...failures.map(({ kind }) => kind.exit))
+}
+
+async function chosenLetters(client: Client, view: string, { chosen }: Verb): Promise<readonly string[]> {
+  const letters: string[] = []
+  for (let next: string | null | undefined; next !== null; ) {
+    const after: string = next === undefined ? '' : `&after=${encodeURIComponent(next)}`
+    const page = (await client.getJson(`${lettersPath(view)}?limit=${limits.pageEntriesMax}${after}`)) as {
+      readonly items: readonly DeadLetter[]
+      readonly next: string | null
+    }
+    letters.push(...page.items.filter(chosen).map(({ letter }) => letter))
+    next = page.next
+  }
+  return letters
+}
+
+function resultText({ kind = '?', place, by, reason, detail }: Result): string {
+  switch (kind) {
+    case 'replayed':
+      return `replayed at ${place}`
+    case 'still-faulty':
+      return `still-faulty: ${reason}, ${detail}`
+    case 'superseded':
+      return `superseded by ${by ?? 'a record that compaction has removed'}`
+    default:
+      return kind
+  }
+}
+
+const stepsOf = (view: string, faulty: string | undefined, failures: readonly LogfoldError[]): readonly string[] => [
+  ...new Set(failures.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy]))),
+  ...(faulty === undefined ? [] : [`Write its key again: logfold put ${view} ID VALUE`, `Or let it go: logfold deadletters drop ${view} ${faulty}`]),
+]

@@ -1,0 +1,243 @@
+import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import type { Log, Topic } from '../model/log.ts'
+import type { Logger } from '../model/logger.ts'
+import type { Offset } from '../model/record.ts'
+import { type Generation, generationName, type ViewBackend } from '../model/view-backend.ts'
+import type { FoldRules } from '../pipeline/fold.ts'
+import { repairableKinds } from './difference.ts'
+import { LogFold, MissedDeletes } from './log-fold.ts'
+import { type Clock, Meter, type Progress, realClock, Throttle } from './pace.ts'
+import { Patience } from './patience.ts'
+import { Repair } from './repair.ts'
+import { type Differences, Report } from './report.ts'
+import { scanShards } from './scanning.ts'
+import { Scratch } from './scratch.ts'
+import { Settling } from './settling.ts'
+import { Shards } from './shards.ts'
+
+/** Records and entries a second. */
+export const RATE_DEFAULT = 50_000
+/** A log whose deletes go faster than it can be folded would be folded for ever. */
+const BEGUN_ANEW_MAX = 3
+
+export interface RunOptions {
+  readonly log: Log
+  readonly topic: Topic
+  readonly generation: Generation
+  readonly backend: ViewBackend
+  readonly rules: FoldRules
+  readonly logger: Logger
+  /** Of the scratch. Other files beside it begin with the same name. */
+  readonly path: string
+  /** Mends what is wrong. */
+  readonly repair: boolean
+  /** Records and entries a second, at most; 50,000 by default. */
+  readonly rate?: number
+  readonly clock?: Clock
+  /** Entries scanned, and suspects asked about, in one go. For tests. */
+  readonly pageEntries?: number
+}
+
+export type Phase = 'folding' | 'waiting' | 'scanning' | 'settling' | 'done' | 'failed' | 'cancelled'
+
+/** The status document, and at the end the report. */
+export interface VerifyStatus {
+  readonly view: string
+  /** `job@1` */
+  readonly generation: string
+  readonly phase: Phase
+  readonly repair: boolean
+  readonly rate: number
+  /** Of the phase, or of the last one. */
+  readonly progress: Progress
+  /** What is waited for now: a store or the log that is away, a shard that is behind. */
+  readonly waitingFor: string | null
+  /** The end offsets, one a partition, that everything was compared at first. */
+  readonly ends: readonly Offset[] | null
+  /** Times that it was begun anew, as it might have missed deletes. */
+  readonly begunAnew: number
+  readonly differences: Differences
+  /** Differences that stand unrepaired, unresolved keys not counted: 0 at the end means that the store is as the log says. */
+  readonly left: number
+  /** Why it failed. Asked again, it goes on where it stopped. */
+  readonly failure: { readonly code: string; readonly detail: string; readonly remedy: string | null } | null
+}
+
+/** One comparison of a generation's store with its log, from its start, or where the scratch was left, to its end. Waits out every outage. */
+export class Run {
+  readonly finished: Promise<VerifyStatus>
+  readonly #options: RunOptions
+  readonly #clock: Clock
+  readonly #meter: Meter
+  readonly #report = new Report()
+  readonly #cancelling = new AbortController()
+  readonly #patience: Patience
+  readonly #shards: Shards
+  #scratch: Scratch | undefined
+  #phase: Phase = 'folding'
+  #repair: boolean
+  #repairing = false
+  #ending = false
+  #failure: VerifyStatus['failure'] = null
+
+  constructor(options: RunOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? realClock
+    this.#meter = new Meter(this.#clock)
+    this.#repair = options.repair
+    this.#patience = new Patience(this.#cancelling.signal, options.logger)
+    this.#shards = new Shards(options.backend, options.generation, this.#patience)
+    this.finished = this.#main()
+  }
+
+  /** From now on it mends, what it has found before included; unless it is just ending. */
+  repair(): void {
+    if (!this.#ending) this.#repair = true
+  }
+
+  /** Settles when nothing is under way any more. What was done stays in the scratch. */
+  async cancel(): Promise<void> {
+    this.#cancelling.abort()
+    await this.finished
+  }
+
+  status(): VerifyStatus {
+    const { generation, rate = RATE_DEFAULT } = this.#options
+    const { ends = undefined, begunAnew = 0 } = this.#scratch?.state ?? {}
+    return {
+      view: generation.view,
+      generation: generationName(generation),
+      phase: this.#phase,
+      repair: this.#repair,
+      rate,
+      progress: this.#meter.progress(),
+      waitingFor: this.#patience.waiting ?? null,
+      ends: ends ?? null,
+      begunAnew,
+      differences: this.#report.differences,
+      left: this.#report.left(),
+      failure: this.#failure,
+    }
+  }
+
+  async #main(): Promise<VerifyStatus> {
+    const { logger, path, generation } = this.#options
+    let end: Phase = 'done'
+    try {
+      this.#scratch = await Scratch.open(path, generation)
+      await this.#report.load(this.#scratch)
+      await this.#phases(this.#scratch)
+      const left = this.#report.left()
+      logger[left === 0 ? 'info' : 'warn']('Verified', { generation: generationName(generation), left })
+    } catch (error) {
+      end = this.#cancelling.signal.aborted ? 'cancelled' : 'failed'
+      if (end === 'failed') this.#fail(error)
+    } finally {
+      await this.#scratch?.close()
+    }
+    // Only now may another run open the scratch.
+    this.#phase = end
+    return this.status()
+  }
+
+  #fail(error: unknown): void {
+    const known = isLogfoldError(error) ? error : new LogfoldError('internal', messageOf(error), { cause: error })
+    this.#failure = { code: known.code, detail: known.message, remedy: known.remedy ?? null }
+    this.#options.logger.error('Verify failed', { code: known.code, cause: known, remedy: known.remedy })
+  }
+
+  async #phases(scratch: Scratch): Promise<void> {
+    for (let begun = 0; ; begun++) {
+      try {
+        await this.#once(scratch)
+        return
+      } catch (error) {
+        const missed = error instanceof MissedDeletes
+        // The log isn't what it was; whoever asks again gets another start.
+        if (!missed && !isLogfoldError(error, 'offset-out-of-range')) throw error
+        this.#options.logger.warn('Verify begins anew: what it has of the log cannot be folded on', { cause: error.message })
+        await scratch.beginAnew()
+        await this.#report.load(scratch)
+        this.#repairing = false
+        if (!missed) throw error
+        if (begun >= BEGUN_ANEW_MAX) throw tooSlow(error)
+      }
+    }
+  }
+
+  async #once(scratch: Scratch): Promise<void> {
+    const { log, topic, rules, clock = realClock, rate = RATE_DEFAULT } = this.#options
+    const throttle = new Throttle(rate, clock)
+    const passed = (offsets: number): void => {
+      if (this.#phase === 'folding') this.#meter.add(offsets)
+    }
+    const logFold = new LogFold({ log, topic, rules, scratch, patience: this.#patience, throttle, passed })
+    if (scratch.state.phase === 'folding') await this.#fold(scratch, logFold)
+    if (scratch.state.phase === 'scanning') await this.#scan(scratch, logFold, throttle)
+    if (scratch.state.phase === 'settling') await this.#settle(scratch, logFold, throttle)
+  }
+
+  async #fold(scratch: Scratch, logFold: LogFold): Promise<void> {
+    this.#phase = 'folding'
+    const ends = scratch.state.ends ?? (await logFold.ends())
+    if (scratch.state.ends === undefined) await scratch.move({ ends })
+    this.#meter.begin(sum(logFold.positions()), sum(ends))
+    await logFold.toAll(ends)
+    await scratch.move({ phase: 'scanning' })
+  }
+
+  async #scan(scratch: Scratch, logFold: LogFold, throttle: Throttle): Promise<void> {
+    this.#phase = 'waiting'
+    for (const shard of this.#shards.names) await this.#shards.vouches(shard, logFold.positions())
+    this.#phase = 'scanning'
+    this.#meter.begin(await scratch.foundCount(), await scratch.expectedCount())
+    const { pageEntries = limits.pageEntriesMax } = this.#options
+    const found = (entries: number): void => this.#meter.add(entries)
+    await scanShards({ scratch, shards: this.#shards, patience: this.#patience, throttle, pageEntries, found })
+    await scratch.move({ phase: 'settling' })
+  }
+
+  async #settle(scratch: Scratch, logFold: LogFold, throttle: Throttle): Promise<void> {
+    this.#phase = 'settling'
+    const { log, topic, rules, logger, pageEntries = limits.pageEntriesMax } = this.#options
+    this.#meter.begin(0, await scratch.suspectCount())
+    const patience = this.#patience
+    const repair = new Repair({ log, topic, rules, patience, scratch, logFold, shards: this.#shards, logger })
+    const settling = new Settling({
+      scratch,
+      logFold,
+      shards: this.#shards,
+      repair,
+      report: this.#report,
+      patience,
+      throttle,
+      pageEntries,
+      repairs: () => this.#repairing,
+      settled: suspects => this.#meter.add(suspects),
+    })
+    do {
+      await this.#beginRepair(scratch)
+      await settling.run()
+    } while (this.#repair !== this.#repairing)
+    this.#ending = true
+    await scratch.move({ phase: 'done' })
+  }
+
+  /** What was found while nothing was to be mended is asked about again. */
+  async #beginRepair(scratch: Scratch): Promise<void> {
+    if (!this.#repair) return
+    this.#repairing = true
+    await scratch.suspectAgain(repairableKinds)
+    await this.#report.load(scratch)
+    this.#meter.begin(0, await scratch.suspectCount())
+  }
+}
+
+const tooSlow = (cause: MissedDeletes): LogfoldError =>
+  new LogfoldError('offset-out-of-range', `The log removes deletes faster than it is folded here. ${cause.message}`, {
+    remedy: 'Verify with a higher rate, or let the topic keep its deletes for longer (delete.retention.ms)',
+    cause,
+  })
+
+const sum = (offsets: readonly Offset[]): number => offsets.reduce((total, offset) => total + offset, 0)

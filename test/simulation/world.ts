@@ -1,0 +1,113 @@
+import type { ViewDefinition } from '../../src/generations/definition.ts'
+import { isLogfoldError, type LogfoldError } from '../../src/model/errors.ts'
+import { partitioners } from '../../src/model/partitioner.ts'
+import type { StoreReach } from './backend.ts'
+import { Client } from './client.ts'
+import { Clock } from './clock.ts'
+import type { Disk } from './disk.ts'
+import { runAs } from './fake-time.ts'
+import { Group } from './group.ts'
+import { Judge } from './judge.ts'
+import type { LogReach } from './log.ts'
+import { LogServer } from './log-server.ts'
+import { Network } from './network.ts'
+import { SimProcess } from './process.ts'
+import { Random } from './random.ts'
+import { SimShard } from './shard.ts'
+import { Trace } from './trace.ts'
+import { definitionOf, type Role, Worker } from './worker.ts'
+
+const SHARDS = ['a', 'b', 'c'] as const
+const CLIENTS = ['ann', 'bob'] as const
+
+/** All there is in one simulation, shaped by its seed. */
+export class World implements LogReach, StoreReach {
+  readonly clock: Clock
+  readonly random: Random
+  readonly trace: Trace
+  readonly network: Network
+  readonly server: LogServer
+  readonly group: Group
+  readonly judge: Judge
+  readonly shards: readonly string[]
+  readonly servers: Map<string, SimShard>
+  /** Each by its own name, wherever it stands now. */
+  readonly stores: readonly SimShard[]
+  /** Older states of the stores. */
+  readonly snapshots: { readonly shard: SimShard; readonly disk: Disk }[] = []
+  readonly definition: ViewDefinition
+  readonly whenBehind: 'refuse' | 'serve'
+  readonly ids: readonly string[]
+  readonly workers: Worker[] = []
+  readonly clients: readonly Client[]
+  /** The view's topic was deleted and made again: the view has to stop. */
+  recreated = false
+  /** Two servers have stood at each other's address. */
+  exchanged = false
+  #processes = 0
+  #values = 0
+
+  constructor(seed: number, print?: (line: string) => void) {
+    this.random = new Random(seed)
+    const { random } = this
+    this.clock = new Clock(runAs)
+    this.trace = new Trace(() => this.clock.nowMs, print)
+    this.network = new Network(this.clock, random.fork(), this.trace)
+    const partitions = random.int(1, 3)
+    this.shards = SHARDS.slice(0, random.int(1, SHARDS.length))
+    this.judge = new Judge(this.shards, partitions, key => partitioners.murmur2(key, partitions))
+    this.group = new Group(this.clock, random.fork(), this.trace, partitions)
+    const tellsRemoved = random.chance(0.5)
+    this.server = new LogServer({
+      clock: this.clock,
+      random: random.fork(),
+      watched: 'job',
+      tellsRemoved,
+      // One that goes by time must be long enough for a fold from 0.
+      retentionMs: tellsRemoved ? random.pick([0, 0, 50, 500]) : random.int(2_000, 8_000),
+      appended: (partition, offset, record) => this.judge.appended(partition, offset, record),
+      removed: (partition, record) => this.judge.removed(partition, record, this.clock.nowMs),
+    })
+    const style = random.pick(['transaction', 'watch'] as const)
+    this.stores = this.shards.map(name => new SimShard(name, { clock: this.clock, random: random.fork(), watcher: this.judge, style }))
+    this.servers = new Map(this.stores.map(shard => [shard.name, shard]))
+    this.definition = definitionOf(partitions, this.shards, random.chance(0.5))
+    this.whenBehind = random.pick(['refuse', 'serve'])
+    this.ids = Array.from({ length: random.int(2, 9) }, (_, number) => `k${number}`)
+    this.clients = CLIENTS.map(name => new Client(this, name))
+  }
+
+  get partitions(): number {
+    return this.definition.partitions
+  }
+
+  /** What is emptied now would be opened for another topic, or as another shard; and rightly so, but nobody could tell any more what is what. */
+  get delicate(): boolean {
+    return this.recreated || this.stores.some(shard => this.servers.get(shard.name) !== shard)
+  }
+
+  start(role: Role): Worker {
+    const name = `${role}-${this.#processes++}`
+    this.trace.add(`${name} starts`)
+    const worker = new Worker(this, new SimProcess(name, this.clock, this.random.fork()), role)
+    this.workers.push(worker)
+    return worker
+  }
+
+  /** JSON that no other record has. */
+  value(): string {
+    return `{"n":${this.#values++}}`
+  }
+
+  partitionOf(id: string): number {
+    return partitioners.murmur2(Buffer.from(id), this.partitions)
+  }
+
+  /** Whether a view that stops with this error has a reason to. */
+  mayStop(error: LogfoldError): boolean {
+    const { code, cause } = error
+    if (code === 'view-stopped') return isLogfoldError(cause) && this.mayStop(cause)
+    if (code === 'foreign-store') return this.recreated || this.exchanged
+    return code === 'topic-mismatch' && this.recreated
+  }
+}

@@ -1,4 +1,5 @@
 import type { ClosableDeadLetters, LiveView } from './generations/live-view.ts'
+import type { Health } from './generations/shard-health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 
@@ -18,7 +19,10 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
     looking = looking.then(() => look(gauged))
   }, STORES_DELAY_MS)
   const serving = setInterval(() => {
-    for (const view of gauged.views.values()) gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
+    for (const view of gauged.views.values()) {
+      gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
+      for (const [shard, health] of view.health()) gaugeHealth(gauged.metrics, view.name, shard, health)
+    }
   }, SERVING_DELAY_MS)
   return () => {
     clearInterval(stores)
@@ -42,6 +46,15 @@ async function look<Letters extends ClosableDeadLetters>({ metrics, backends, vi
         )
     }
   }
+}
+
+function gaugeHealth({ shardServes, shardMissing }: Metrics, view: string, shard: string, health: Health): void {
+  const labels = { view, shard }
+  shardServes.set(labels, health.kind === 'up' ? 1 : 0)
+  const progress = health.kind === 'folding' || health.kind === 'behind' ? health.progress : undefined
+  if (progress !== undefined) shardMissing.set(labels, progress.total - progress.done)
+  else if (health.kind === 'up') shardMissing.set(labels, 0)
+  else shardMissing.remove(labels)
 }
 
 /** Undefined while it isn't known. */

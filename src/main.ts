@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts'
 import { packageVersion } from './config/package-root.ts'
 import { watchGauges } from './gauges.ts'
 import { LiveView } from './generations/live-view.ts'
+import { formatHealth } from './generations/shard-health.ts'
 import { openEmbeddedLog } from './log/embedded/log.ts'
 import { createLogger } from './logging.ts'
 import { Metrics } from './metrics/metrics.ts'
@@ -23,6 +24,7 @@ import { DeadLetters } from './pipeline/dead-letters.ts'
 import type { FoldRules } from './pipeline/fold.ts'
 import { ViewPipeline } from './pipeline/view-pipeline.ts'
 import { viewStatus } from './status.ts'
+import { ViewVerbs } from './verbs.ts'
 
 /** @returns the exit code */
 export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check: check, builtInKinds, loadBackend })
@@ -51,7 +53,9 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
   const running: (() => Promise<void>)[] = []
   try {
     const views = new Map([...parts.folded].map(([name, { view }]) => [name, view]))
-    const admin = createAdmin({ ...config.admin, views, status: statusOf(parts), logger, metrics: parts.metrics })
+    const verbs = new ViewVerbs({ views: parts.folded, rulesOf, dataDir: config.dataDir, logger })
+    running.push(() => verbs.close())
+    const admin = createAdmin({ ...config.admin, views, status: statusOf(parts, verbs), verbs, logger, metrics: parts.metrics })
     const adminAddress = await admin.listen()
     running.push(() => admin.close())
     const api = role === 'worker' ? undefined : createApi({ http: config.http, views, logger, metrics: parts.metrics })
@@ -104,12 +108,13 @@ async function openLog(config: Config, logger: Logger, died: (error: Error) => v
 }
 
 function openViews({ config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> }): void {
-  for (const [name, { schema, ...described }] of config.views) {
+  for (const [name, { schema, whenBehind, ...described }] of config.views) {
     const backend = backends.get(described.backend)
     if (backend === undefined) throw new LogfoldError('internal', `View ${name} has no backend`)
-    const view = new LiveView({
+    const view = new LiveView<DeadLetters>({
       definition: { ...described, shards: backend.shards },
       schema,
+      whenBehind,
       namespace: config.namespace,
       log,
       backend,
@@ -136,7 +141,7 @@ async function connect({ config, logger, backends }: Parts & { readonly backends
 
 function rulesOf({ definition, schema }: LiveView<DeadLetters>, topic: Topic): FoldRules {
   const { format, partitioner } = definition
-  return { format, schema, partitioner: partitioner === 'any' ? undefined : key => partitioners[partitioner](key, topic.partitions) }
+  return { format, schema, partitioner: partitioner === 'any' ? undefined : { partitionOf: partitioners[partitioner], partitions: topic.partitions } }
 }
 
 /** Folds a view from when its topic is known. @throws what keeps this process from ever folding it */
@@ -179,11 +184,11 @@ async function signal(logger: Logger): Promise<void> {
   logger.info('Ending', { signal: await promise })
 }
 
-function statusOf({ folded }: Parts): StatusProvider {
+function statusOf({ folded }: Parts, verbs: ViewVerbs): StatusProvider {
   const view = async (name: string): Promise<StatusDocument> => {
     const found = folded.get(name)
     if (found === undefined) throw new LogfoldError('no-such-view', `There is no view ${name}`)
-    return { ...(await viewStatus(found.view, found.backend, found.pipeline)) }
+    return { ...(await viewStatus({ ...found, verify: verbs.verifyStatus(name) })) }
   }
   return {
     view,
@@ -192,10 +197,16 @@ function statusOf({ folded }: Parts): StatusProvider {
       [...folded].flatMap(([name, { view: live, pipeline }]) => {
         const serves = live.readiness()
         const folds = live.stopped?.message ?? pipeline?.unready()
-        const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? 'yes' }]
+        const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? servesDetail(live) }]
         return pipeline === undefined ? checks : [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
       }),
   }
+}
+
+/** What serves answers from some of its shards at least; this names those that it doesn't answer from. */
+function servesDetail(view: LiveView<DeadLetters>): string {
+  const unwell = [...view.health()].filter(([, { kind }]) => kind !== 'up')
+  return unwell.length === 0 ? 'yes' : `yes, but for ${unwell.map(([shard, health]) => `shard ${shard}: ${formatHealth(health)}`).join('; ')}`
 }
 
 const check = (config: Config): ReturnType<typeof checkServers> => {

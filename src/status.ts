@@ -1,9 +1,14 @@
 import type { ClosableDeadLetters, Connected, LiveView } from './generations/live-view.ts'
+import { formatHealth, type Health } from './generations/shard-health.ts'
 import type { Source } from './generations/view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import type { Offset } from './model/record.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 import type { ViewPipeline } from './pipeline/view-pipeline.ts'
+import { repairableKinds } from './verify/difference.ts'
+import type { VerifyStatus } from './verify/verify.ts'
+
+type VerifyInShort = Pick<VerifyStatus, 'phase' | 'repair' | 'progress' | 'waitingFor' | 'left' | 'failure'>
 
 /** What `GET /admin/views/:view` and `logfold status` tell of a view. Read from log and store, so every process tells the same. */
 export interface ViewStatus {
@@ -24,20 +29,27 @@ export interface ViewStatus {
   readonly partitions: readonly { readonly partition: number; readonly position: Offset | null; readonly endOffset: Offset | null }[]
   readonly shards: readonly { readonly shard: string; readonly state: string; readonly entries: number | null; readonly detail: string | null }[]
   readonly deadLetters: number | null
+  /** The verify under way in this process, or its last one. `left`: differences that aren't mended; they go on being looked for until the phase is `done`. */
+  readonly verify: VerifyInShort | null
   readonly problem: { readonly code: string; readonly detail: string; readonly remedy: string | null } | null
   readonly next_steps: readonly string[]
 }
 
-export async function viewStatus<Letters extends ClosableDeadLetters>(
-  view: LiveView<Letters>,
-  backend: ViewBackend,
-  pipeline: ViewPipeline | undefined,
-): Promise<ViewStatus> {
+export interface StatusParts<Letters extends ClosableDeadLetters> {
+  readonly view: LiveView<Letters>
+  readonly backend: ViewBackend
+  readonly pipeline: ViewPipeline | undefined
+  readonly verify: VerifyStatus | undefined
+}
+
+export async function viewStatus<Letters extends ClosableDeadLetters>(parts: StatusParts<Letters>): Promise<ViewStatus> {
+  const { view, backend, pipeline, verify } = parts
   const { definition } = view
   const source = attempt(() => view.source())
   const serving = attempt(() => view.serving())
   const problem = view.stopped ?? [source, serving].find(part => part instanceof LogfoldError)
-  const shards = await Promise.all(backend.shards.map(shard => shardStatus(shard, source, backend, pipeline)))
+  const health = view.health()
+  const shards = await Promise.all(backend.shards.map(shard => shardStatus(shard, source, backend, pipeline, health.get(shard))))
   const partitions = source instanceof LogfoldError ? [] : await partitionStatus(source, shards)
   const letters = attempt(() => view.deadLetters().list({ limit: 1 }).total)
   const status = {
@@ -54,9 +66,10 @@ export async function viewStatus<Letters extends ClosableDeadLetters>(
     partitions,
     shards: shards.map(({ shard, state, entries, detail }) => ({ shard, state, entries, detail })),
     deadLetters: letters instanceof LogfoldError ? null : letters,
+    verify: verify === undefined ? null : inShort(verify),
     problem: problem === undefined ? null : { code: problem.code, detail: problem.message, remedy: problem.remedy ?? null },
   }
-  return { ...status, next_steps: nextSteps(status) }
+  return { ...status, next_steps: [...nextSteps(status), ...verifySteps(view.name, verify)] }
 }
 
 interface Shard {
@@ -72,10 +85,12 @@ async function shardStatus<Letters extends ClosableDeadLetters>(
   source: Connected<Letters> | LogfoldError,
   backend: ViewBackend,
   pipeline: ViewPipeline | undefined,
+  health: Health = { kind: 'unknown' },
 ): Promise<Shard> {
   const told = pipeline?.status().shards.find(known => known.shard === shard)
-  const state = told?.state ?? 'up'
-  const detail = told?.detail ?? null
+  const well = health.kind === 'up' || health.kind === 'unknown'
+  const state = well ? (told?.state ?? 'up') : health.kind === 'away' ? 'waiting' : health.kind
+  const detail = well ? (told?.detail ?? null) : formatHealth(health)
   if (source instanceof LogfoldError) return { shard, state, detail, entries: null, vouched: undefined }
   const { generation, reader } = source
   try {
@@ -111,12 +126,37 @@ function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: un
   return 'serving'
 }
 
-function nextSteps({ view, state, problem, workers, deadLetters }: Omit<ViewStatus, 'next_steps'>): readonly string[] {
+function nextSteps({ view, backend, state, shards, problem, workers, deadLetters }: Omit<ViewStatus, 'next_steps'>): readonly string[] {
   const steps: string[] = []
   if (problem?.remedy) steps.push(problem.remedy)
+  const away = shards.filter(shard => shard.state === 'waiting').map(({ shard }) => shard)
+  if (away.length > 0 && state !== 'stopped') {
+    steps.push(`Bring ${away.join(', ')} of the backend ${backend} back, or mend its address; it catches up by itself: logfold check`)
+  }
   if (workers === 0 && state !== 'stopped') steps.push('Start a worker: logfold start --role worker')
-  if (deadLetters !== null && deadLetters > 0) steps.push(`Look at the records that could not be folded: logfold deadletters list ${view}`)
+  if (deadLetters !== null && deadLetters > 0) {
+    steps.push(`Look at the records that could not be folded: logfold deadletters list ${view}`)
+    steps.push(`Fold them again, or take them away: logfold deadletters replay ${view} --all, logfold deadletters drop ${view} LETTER`)
+  }
   return steps
+}
+
+const inShort = ({ phase, repair, progress, waitingFor, left, failure }: VerifyStatus): VerifyInShort => ({
+  phase,
+  repair,
+  progress,
+  waitingFor,
+  left,
+  failure,
+})
+
+/** What to do about how a verify ended. */
+function verifySteps(view: string, verify: VerifyStatus | undefined): readonly string[] {
+  if (verify?.phase === 'failed') return [`Verify again, which goes on where it stopped: logfold verify ${view}`]
+  if (verify?.phase !== 'done' || verify.left === 0) return []
+  const { differences } = verify
+  const mendable = repairableKinds.some(kind => differences[kind].count > differences[kind].repaired)
+  return mendable ? [`Mend what differs from the log: logfold verify ${view} --repair`] : [`See what differs from the log: logfold verify ${view}`]
 }
 
 /** The answer, or the error that stands for it. */

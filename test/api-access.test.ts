@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { countVouched, request, startWorld, type World } from './support/api-world.ts'
+import { countVouched, startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -54,6 +55,25 @@ describe('a read with Logfold-After', () => {
     const stream = await get('/api/job', { 'Logfold-After': expected })
     expect(stream.headers.trailer).toBe('Logfold-Offset')
     expect(stream.trailers).toEqual({ 'logfold-offset': expected })
+  })
+
+  it('is refused where an older state of the shard was brought back before the value was read', async () => {
+    const { view } = world
+    const { reader } = view
+    await put('a')
+    const restore = view.backend.faults(view.backend.owner('a')).backUp()
+    const { headers } = await put('a')
+    view.reader = {
+      list: options => reader.list(options),
+      filled: shard => reader.filled(shard),
+      vouched: shard => reader.vouched(shard),
+      get: ids => {
+        restore()
+        return reader.get(ids)
+      },
+    }
+    const answer = await get('/api/job/a', { 'Logfold-After': String(headers['logfold-offset']) })
+    expect([answer.status, answer.headers['retry-after'], code(answer.body)]).toEqual([503, '1', 'not-caught-up'])
   })
 
   it('tells no more than the slowest of the shards it read', async () => {

@@ -5,7 +5,8 @@ import { readBulkLine } from '../src/api/bulk-line.ts'
 import { membersOf } from '../src/api/json-members.ts'
 import { LineSplitter } from '../src/api/lines.ts'
 import { isLogfoldError, LogfoldError } from '../src/model/errors.ts'
-import { request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {

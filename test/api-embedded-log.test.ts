@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { EmbeddedLog } from '../src/log/embedded/log.ts'
 import type { Topic } from '../src/model/log.ts'
-import { request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
 import { LogFolder } from './support/embedded-log.ts'
+import { request } from './support/raw-request.ts'
 
 let folder: LogFolder
 let log: EmbeddedLog

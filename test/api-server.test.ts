@@ -1,7 +1,8 @@
 import net from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createApi } from '../src/api/server.ts'
-import { request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -24,7 +25,7 @@ const holdGets = (): { readonly begun: Promise<void>; readonly release: () => vo
     },
     list: options => reader.list(options),
     vouched: shard => reader.vouched(shard),
-    filled: () => reader.filled(),
+    filled: shard => reader.filled(shard),
   }
   return { begun: begun.promise, release: released.resolve }
 }

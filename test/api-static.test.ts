@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 const get = (path: string, headers: Record<string, string>, to: World): ReturnType<typeof request> => request(to.port, path, { headers })
 const problem = (body: Buffer | string): Record<string, unknown> => JSON.parse(body.toString())

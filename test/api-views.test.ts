@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogfoldError } from '../src/model/errors.ts'
-import { json, request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { json, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -10,6 +11,8 @@ afterEach(() => world[Symbol.asyncDispose]())
 
 const put = (id: string, body: Uint8Array | string, headers: Record<string, string> = {}): ReturnType<typeof request> =>
   request(world.port, `/api/job/${encodeURIComponent(id)}`, { method: 'PUT', headers: { 'Content-Type': 'application/json', ...headers }, body })
+
+const ids = Array.from({ length: 8 }, (_, at) => `id-${at}`)
 
 const problem = (body: Buffer): Record<string, unknown> => JSON.parse(body.toString())
 
@@ -79,7 +82,44 @@ describe('a view', () => {
     world.view.backend.faults('b').away = true
     const answer = await request(world.port, '/api/job/one')
     expect([answer.status, answer.headers['retry-after'], problem(answer.body).code]).toEqual([503, '1', 'view-unavailable'])
-    expect(world.view.doubts).toBe(0)
+    expect(world.view.doubts).toBe(1)
+  })
+
+  it('whose shard fell behind refuses what stands there, and answers the rest', async () => {
+    const owned = (shard: string): string => ids.find(id => world.view.backend.owner(id) === shard) ?? ''
+    for (const id of ids) await put(id, '1')
+    world.view.behind.add('a')
+    for (const path of [`/api/job/${owned('a')}`, `/api/job?id=${owned('a')}&id=${owned('b')}`, '/api/job', '/api/job?limit=1']) {
+      const answer = await request(world.port, path)
+      expect([answer.status, answer.headers['retry-after'], problem(answer.body).code]).toEqual([503, '1', 'view-behind'])
+    }
+    const answer = await request(world.port, `/api/job/${owned('b')}`)
+    expect([answer.status, answer.headers['logfold-stale']]).toEqual([200, undefined])
+    world.view.whenBehind = 'serve'
+    for (const path of [`/api/job/${owned('a')}`, '/api/job', '/api/job?limit=1']) {
+      const stale = await request(world.port, path)
+      expect([stale.status, stale.headers['logfold-stale']]).toEqual([200, 'true'])
+    }
+    expect((await request(world.port, `/api/job/${owned('b')}`)).headers['logfold-stale']).toBe(undefined)
+  })
+
+  it('that falls behind while it is listed cuts the answer off, as its head does not say so', async () => {
+    world.view.whenBehind = 'serve'
+    for (let at = 0; at < 150; at++) await put(`id-${at}`, '1')
+    const { reader } = world.view
+    let pages = 0
+    world.view.reader = {
+      get: asked => reader.get(asked),
+      filled: shard => reader.filled(shard),
+      vouched: shard => reader.vouched(shard),
+      list: async options => {
+        const page = await reader.list(options)
+        if (++pages === 1) world.view.behind.add('a')
+        return page
+      },
+    }
+    await expect(request(world.port, '/api/job')).rejects.toThrow()
+    expect(world.logger.lines).toMatchObject([{ level: 'warn', message: 'An answer under way was cut off', fields: { code: 'view-behind' } }])
   })
 
   it('that is folded for the first time says how far it is', async () => {

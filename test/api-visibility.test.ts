@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { appliedPreference, readPrefer, waitMsOf } from '../src/api/prefer.ts'
-import { countVouched, request, startWorld, type World } from './support/api-world.ts'
+import { countVouched, startWorld, type World } from './support/api-world.ts'
+import { request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {

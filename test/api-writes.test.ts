@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogfoldError } from '../src/model/errors.ts'
-import { json, request, startWorld, type World } from './support/api-world.ts'
+import { startWorld, type World } from './support/api-world.ts'
+import { json, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {

@@ -43,6 +43,7 @@ describe('the command line', () => {
       'del',
       'list',
       'load',
+      'verify',
       'deadletters',
       'help',
     ])
@@ -61,8 +62,11 @@ describe('the command line', () => {
       'del',
       'list',
       'load',
+      'verify',
       'deadletters list',
       'deadletters show',
+      'deadletters replay',
+      'deadletters drop',
     ]
     for (const command of commands) {
       const { exit, stdout } = await run([...command.split(' '), '--help'])

@@ -53,6 +53,7 @@ views:
     format: json
     jsonSchema: FOLDER/job.json
     ordered: false
+    whenBehind: refuse
     topic: job
     writable: true
 http:

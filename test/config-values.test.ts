@@ -127,6 +127,7 @@ describe('a loaded config', () => {
             writable: true,
             format: 'json',
             ordered: false,
+            whenBehind: 'refuse',
             jsonSchema: undefined,
             schema: undefined,
           },

@@ -23,6 +23,8 @@ describe('a view that is filled', () => {
       open: (shard, how) => real.open(shard, how),
       markFilled: (shard, ends) => real.markFilled(shard, ends),
       stats: shard => real.stats(shard),
+      scan: (shard, options) => real.scan(shard, options),
+      look: (shard, ids) => real.look(shard, ids),
       drop: signal => real.drop(signal),
       serve: async () => {
         serving.resolve()
@@ -30,32 +32,34 @@ describe('a view that is filled', () => {
         await real.serve()
       },
     }
-    const filling = new Filling(options, admin)
+    const filling = new Filling(options, admin, backend.reader(generation))
     filling.start()
     await serving.promise
     await real.open('b', { anew: true })
     filling.opened('b')
     release.resolve()
-    await until(async () => expect(await backend.reader(generation).filled()).toBe(true))
+    await until(async () => expect(await backend.reader(generation).filled('b')).toBe(true))
     await filling.stop()
   })
 
   it('waits between two tries to show it, and complains once', async () => {
     const warnings: string[] = []
-    const { options, real } = await setUp({ ...silent, warn: message => warnings.push(message) })
+    const { options, real, backend, generation } = await setUp({ ...silent, warn: message => warnings.push(message) })
     let tries = 0
     const third = Promise.withResolvers<void>()
     const admin: ViewAdmin = {
       open: (shard, how) => real.open(shard, how),
       markFilled: (shard, ends) => real.markFilled(shard, ends),
       stats: shard => real.stats(shard),
+      scan: (shard, options) => real.scan(shard, options),
+      look: (shard, ids) => real.look(shard, ids),
       drop: signal => real.drop(signal),
       serve: async () => {
         if (++tries === 3) third.resolve()
         throw new LogfoldError('view-unavailable', 'locked')
       },
     }
-    const filling = new Filling(options, admin)
+    const filling = new Filling(options, admin, backend.reader(generation))
     const startedMs = performance.now()
     filling.start()
     await third.promise

@@ -14,10 +14,14 @@ describe('what is vouched for behind holes', () => {
     expect(vouchedAt(readOn(met, 30, 40, undefined), 30)).toBe(30)
   })
 
-  it('goes on to the next hole when the first closes', () => {
+  it('stays with the first hole until the end offset of the last one that was met before it closed: a successor may have been removed, too', () => {
     const two = readOn(readOn([], 10, 30, 4), 20, 50, 15)
-    expect(vouchedAt(readOn(two, 30, 50, undefined), 30)).toBe(15)
+    expect(vouchedAt(readOn(two, 30, 50, undefined), 30)).toBe(4)
     expect(vouchedAt(readOn(two, 50, 50, undefined), 50)).toBe(50)
+  })
+
+  it('goes on to a hole that is met beyond the end offset of the first', () => {
+    expect(readOn(readOn([], 10, 12, 4), 20, 50, 15)).toEqual([{ start: 15, until: 50 }])
   })
 
   it('after a restart waits for the end offset of the first fetch', () => {

@@ -45,7 +45,7 @@ describe('the pipeline', () => {
     await backend.admin(test.generation).open('a')
     await expect(backend.reader(test.generation).get(['k49'])).rejects.toMatchObject({ code: 'view-folding' })
     await test.pipeline.start()
-    await until(async () => expect(await backend.reader(test.generation).filled()).toBe(true))
+    await until(async () => expect(await backend.reader(test.generation).filled('a')).toBe(true))
     expect(await backend.reader(test.generation).get(['k49'])).toEqual([Buffer.from('1')])
   })
 

@@ -123,7 +123,7 @@ describe('what other programs find in the file', () => {
 describe('the file while the process runs', () => {
   it('is made by the first operation that needs it, and not by connect', async () => {
     const backend = await connect()
-    await expect(backend.reader(generation).filled()).rejects.toMatchObject({ code: 'view-lost' })
+    await expect(backend.reader(generation).filled(SHARD)).rejects.toMatchObject({ code: 'view-lost' })
     expect(existsSync(path)).toBe(false)
     expect(await backend.ping(SHARD)).toBe(undefined)
     expect(existsSync(path)).toBe(true)

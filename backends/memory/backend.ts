@@ -18,7 +18,7 @@ export class MemoryBackend implements ViewBackend, Shards {
     this.#sorted = shards.toSorted()
     for (const name of shards) {
       const shard = new Shard(name)
-      this.#reached.set(name, { shard, faults: new ShardFaults(() => shard.clear()) })
+      this.#reached.set(name, { shard, faults: new ShardFaults(shard) })
     }
   }
 

@@ -1,4 +1,5 @@
 import { LogfoldError } from '../../src/model/errors.ts'
+import type { Shard } from './shard.ts'
 
 /** A pause that a test ends. */
 export interface Hold {
@@ -17,10 +18,13 @@ export class ShardFaults {
   refuses = false
   /** Takes all data away, of every generation, as a flush or an empty server in its place does. */
   readonly lose: () => void
+  /** Keeps all data as it is now. Returns what brings it back, as a restored backup does. */
+  readonly backUp: () => () => void
   #hold: { readonly arrived: () => void; readonly released: Promise<void>; readonly release: () => void } | undefined
 
-  constructor(lose: () => void) {
-    this.lose = lose
+  constructor(shard: Shard) {
+    this.lose = () => shard.clear()
+    this.backUp = () => shard.backUp()
   }
 
   /** Every operation that reaches the shard from now on waits until `release`; `close` releases it, too. One hold at a time. */

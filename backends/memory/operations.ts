@@ -2,12 +2,16 @@ import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import type { Offset } from '../../src/model/record.ts'
 import {
   type Batch,
+  type Checkpoint,
   type Entry,
   type Generation,
   generationName,
   type ListOptions,
+  type Look,
   type OpenOutcome,
   type Page,
+  type Scan,
+  type ScanOptions,
   type ShardCheckpoints,
   type ShardOutcome,
   type ShardStats,
@@ -16,8 +20,10 @@ import {
   type ViewWriter,
   vouchesFor,
 } from '../../src/model/view-backend.ts'
+import { cursorOf, idOf } from './cursor.ts'
 import type { ShardFaults } from './faults.ts'
 import { compareUtf8 } from './order.ts'
+import { findIn, scanCopy } from './scan.ts'
 import type { Copy, Shard } from './shard.ts'
 
 /** A shard as the operations see it: they reach its data only through `enter`, where the faults are. */
@@ -111,14 +117,12 @@ export class MemoryReader implements ViewReader {
 
   async vouched(name: string): Promise<readonly Offset[]> {
     const { shard } = await this.#backend.enter(name)
-    const checkpoints = openCopy(shard, this.#generation).checkpointsOf(this.#generation)
-    if (checkpoints !== undefined) return checkpoints.map(checkpoint => checkpoint.vouched)
-    throw new LogfoldError('view-lost', `Shard ${name} lacks a checkpoint of ${generationName(this.#generation)}`)
+    return checkpointsOf(shard, openCopy(shard, this.#generation), this.#generation).map(checkpoint => checkpoint.vouched)
   }
 
-  async filled(): Promise<boolean> {
-    const copies = await this.#copies(this.#backend.shards)
-    return [...copies.values()].every(copy => copy.filled)
+  async filled(name: string): Promise<boolean> {
+    const copies = await this.#copies([name])
+    return copies.get(name)?.filled === true
   }
 
   async #filledCopies(names: readonly string[]): Promise<ReadonlyMap<string, Copy>> {
@@ -140,13 +144,6 @@ export class MemoryReader implements ViewReader {
 }
 
 const NO_BYTES = new Uint8Array(0)
-const cursorOf = (id: string): string => Buffer.from(id).toString('base64url')
-
-function idOf(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString()
-  if (id === '' || cursorOf(id) !== cursor) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list')
-  return id
-}
 
 /** @throws view-lost, foreign-store */
 function openCopy(shard: Shard, generation: Generation): Copy {
@@ -155,6 +152,13 @@ function openCopy(shard: Shard, generation: Generation): Copy {
   const name = generationName(generation)
   if (found.kind === 'lost') throw new LogfoldError('view-lost', `Shard ${shard.name} does not hold ${name}`)
   throw new LogfoldError('foreign-store', `Shard ${shard.name} holds another ${name}`)
+}
+
+/** @throws view-lost where one is missing */
+function checkpointsOf(shard: Shard, copy: Copy, generation: Generation): readonly Checkpoint[] {
+  const checkpoints = copy.checkpointsOf(generation)
+  if (checkpoints !== undefined) return checkpoints
+  throw new LogfoldError('view-lost', `Shard ${shard.name} lacks a checkpoint of ${generationName(generation)}`)
 }
 
 export class MemoryAdmin implements ViewAdmin {
@@ -189,6 +193,17 @@ export class MemoryAdmin implements ViewAdmin {
     const { shard } = await this.#backend.enter(name)
     const found = shard.find(this.#generation)
     return { entries: found.kind === 'open' ? found.copy.size : 0, bytes: undefined }
+  }
+
+  async scan(name: string, options: ScanOptions): Promise<Scan> {
+    const { shard } = await this.#backend.enter(name)
+    return scanCopy(openCopy(shard, this.#generation), options)
+  }
+
+  async look(name: string, ids: readonly string[]): Promise<Look> {
+    const { shard } = await this.#backend.enter(name)
+    const copy = openCopy(shard, this.#generation)
+    return { found: findIn(copy, ids), checkpoints: checkpointsOf(shard, copy, this.#generation) }
   }
 
   async drop(signal?: AbortSignal): Promise<void> {

@@ -25,6 +25,14 @@ export class Copy {
     this.checkpoints = Array.from({ length: partitions }, () => ({ position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }))
   }
 
+  clone(): Copy {
+    const clone = new Copy(this.identity, 0)
+    clone.checkpoints.push(...this.checkpoints)
+    clone.filled = this.filled
+    for (const [id, value] of this.#values) clone.#values.set(id, value)
+    return clone
+  }
+
   /** One a partition; undefined where one of them is missing. */
   checkpointsOf(generation: Generation): readonly Checkpoint[] | undefined {
     return this.checkpoints.length < generation.partitions ? undefined : this.checkpoints.slice(0, generation.partitions)
@@ -119,5 +127,14 @@ export class Shard {
 
   clear(): void {
     this.#copies.clear()
+  }
+
+  /** Keeps everything as it is now. Returns what brings it back. */
+  backUp(): () => void {
+    const copies = [...this.#copies].map(([name, copy]) => [name, copy.clone()] as const)
+    return () => {
+      this.#copies.clear()
+      for (const [name, copy] of copies) this.#copies.set(name, copy.clone())
+    }
   }
 }

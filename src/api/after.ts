@@ -42,12 +42,14 @@ export async function awaitAfter(
   if (now.every(vouched => reaches(vouched, targets))) return
   await refuseBeyondEnd(view, targets)
   const reached = await Promise.all(shards.map(shard => visibility.reached(serving, shard, targets, waitMs)))
-  if (reached.every(Boolean)) return
-  throw new LogfoldError('not-caught-up', `The view has not folded ${formatTargets(targets)} within ${waitMs / 1000} s`, {
+  if (!reached.every(Boolean)) throw notCaughtUp(targets, `within ${waitMs / 1000} s`)
+}
+
+const notCaughtUp = (targets: readonly Target[], when: string): LogfoldError =>
+  new LogfoldError('not-caught-up', `The view has not folded ${formatTargets(targets)} ${when}`, {
     remedy: 'Try again in a moment, or wait longer with `Prefer: wait=30`.',
     retryAfterMs: 1000,
   })
-}
 
 /** Waiting for what was never written would look like a view that is behind. While the log is away nobody knows, and waiting is right. */
 async function refuseBeyondEnd(view: View, targets: readonly Target[]): Promise<void> {
@@ -65,9 +67,16 @@ async function refuseBeyondEnd(view: View, targets: readonly Target[]): Promise<
 
 /**
  * The last offset that all the shards vouch for, one a partition, as `Logfold-Offset` says it. A partition of which nothing is vouched for is left out.
+ * @throws not-caught-up where a shard no longer reaches the targets: an older state of it came back, perhaps before it was read
  */
-export async function vouchedPlaces(visibility: Visibility, serving: Serving, shards: readonly string[]): Promise<string> {
+export async function vouchedPlaces(
+  visibility: Visibility,
+  serving: Serving,
+  shards: readonly string[],
+  targets: readonly Target[],
+): Promise<string> {
   const positions = await Promise.all(shards.map(shard => visibility.vouched(serving, shard)))
+  if (!positions.every(vouched => reaches(vouched, targets))) throw notCaughtUp(targets, 'any longer')
   const places: string[] = []
   for (let partition = 0; partition < serving.generation.partitions; partition++) {
     const vouched = Math.min(...positions.map(ofShard => ofShard[partition] ?? 0))

@@ -1,5 +1,6 @@
 import type { Source, View } from '../generations/view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { AppendOutcome } from '../model/log.ts'
 import { partitioners } from '../model/partitioner.ts'
 import type { NewRecord, Offset } from '../model/record.ts'
@@ -23,7 +24,9 @@ export function recordOf(view: View, { topic }: Source, id: string, value: Uint8
 /** Appends in the order given; an outcome a record. @throws closing */
 export async function append({ writer }: Source, records: readonly NewRecord[]): Promise<readonly AppendOutcome[]> {
   try {
-    return await writer.append(records, APPEND_MS)
+    const outcomes = await writer.append(records, APPEND_MS)
+    failPoint('api/appended')
+    return outcomes
   } catch (error) {
     if (!isLogfoldError(error, 'closed')) throw error
     throw new LogfoldError('closing', 'The log was closed, as the server is shutting down', { cause: error })

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
-import type { Serving } from '../generations/view.ts'
+import type { Serving, View } from '../generations/view.ts'
+import { LogfoldError } from '../model/errors.ts'
 import { awaitAfter, readAfter, vouchedPlaces } from './after.ts'
 import type { ApiView } from './api-view.ts'
 import { appliedPreference, readPrefer, waitMsOf } from './prefer.ts'
@@ -29,19 +30,29 @@ export async function beginRead(
   response.setHeader('Logfold-Generation', String(serving.generation.number))
   response.setHeader('Cache-Control', 'no-cache')
   const header = request.get('Logfold-After')
-  const shards = header === undefined ? [] : shardsOf(serving)
+  const shards = shardsOf(serving)
+  const targets = header === undefined ? [] : readAfter(header, serving.generation.partitions)
   if (header !== undefined) {
     const prefer = readPrefer(request.headers.prefer)
-    const targets = readAfter(header, serving.generation.partitions)
     await awaitAfter(apiView, serving, shards, targets, waitMsOf(prefer))
     const applied = appliedPreference(prefer)
     if (applied !== undefined) response.setHeader('Preference-Applied', applied)
   }
   return {
     serving,
-    ask: question => doubting(view, () => question(serving)),
-    places: async () => (header === undefined ? undefined : vouchedPlaces(visibility, serving, shards)),
+    ask: question => {
+      markStale(view, shards, response)
+      return doubting(view, () => question(serving))
+    },
+    places: async () => (header === undefined ? undefined : vouchedPlaces(visibility, serving, shards, targets)),
   }
+}
+
+/** Says that the values may be old. @throws view-behind where the view doesn't serve old values, or the head of the answer is gone without saying so */
+function markStale(view: View, shards: readonly string[], response: Response): void {
+  if (view.assess(shards) === 'current') return
+  if (!response.headersSent) response.setHeader('Logfold-Stale', 'true')
+  else if (!response.hasHeader('Logfold-Stale')) throw new LogfoldError('view-behind', `A shard of ${view.name} fell behind while it was listed`)
 }
 
 /** Sets `Logfold-Offset`, after the values were read. */

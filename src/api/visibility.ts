@@ -48,14 +48,13 @@ export class Visibility {
   }
 }
 
-const DOUBTFUL = ['view-lost', 'foreign-store', 'view-folding'] as const
+const DOUBTFUL = ['view-lost', 'foreign-store', 'view-folding', 'view-unavailable'] as const
 
-/** Reads from a store; where it turns out not to hold the view, what serves is looked at again before the next request. */
+/** Reads from a store; where it can't answer, its shards are looked at again. @throws the error to be told */
 export async function doubting<T>(view: View, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (DOUBTFUL.some(code => isLogfoldError(error, code))) view.doubt()
-    throw error
+    throw isLogfoldError(error) && DOUBTFUL.some(code => code === error.code) ? view.doubt(error) : error
   }
 }

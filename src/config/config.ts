@@ -23,6 +23,8 @@ export interface ViewConfig {
   readonly writable: boolean
   readonly format: ViewFormat
   readonly ordered: boolean
+  /** What becomes of reads of a shard that came back with an older state, until it has caught up. */
+  readonly whenBehind: 'refuse' | 'serve'
   /** The document. Undefined: any value of the format. */
   readonly jsonSchema: unknown
   /** The document, compiled. */

@@ -1,4 +1,4 @@
-import type { ConfigIssue } from '../model/view-backend.ts'
+import type { ConfigIssue } from '../model/config-schema.ts'
 import type { Faults } from './faults.ts'
 import type { Path } from './location.ts'
 import { suggestion } from './near.ts'

@@ -113,6 +113,7 @@ function completeView(name: string, view: ParsedView, schema: ViewSchema | undef
     writable: view.writable ?? view.partitioner !== 'any',
     format: view.format,
     ordered: view.ordered,
+    whenBehind: view.whenBehind,
     jsonSchema: schema?.document,
     schema: schema?.check,
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ConfigSchema } from '../model/view-backend.ts'
+import type { ConfigSchema } from '../model/config-schema.ts'
 import type { Path } from './location.ts'
 import { getIn, isMap } from './tree.ts'
 

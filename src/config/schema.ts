@@ -101,7 +101,7 @@ const log = z.discriminatedUnion('kind', [embeddedLog, kafkaLog])
 
 const backend = z
   .looseObject({
-    kind: text().describe('memory, sqlite, or the path of a module of your own, such as ./my-backend.ts.'),
+    kind: text().describe('redis, postgres, sqlite, memory, or the path of a module of your own, such as ./my-backend.ts.'),
   })
   .describe('A store, by a name of your choice.')
 
@@ -128,6 +128,12 @@ const view = z.strictObject({
   format: z.enum(['json', 'text', 'bytes']).default('json').describe('What the values are.'),
   jsonSchema: text().optional().describe('A JSON Schema (draft 7 or 2020-12) for the values of a json view. A path, relative to this file.'),
   ordered: z.boolean().default(false).describe('Lists are in key order (bytes of UTF-8), and take prefix=.'),
+  whenBehind: z
+    .enum(['refuse', 'serve'])
+    .default('refuse')
+    .describe(
+      'What becomes of reads of a shard that came back with an older state, until it has caught up: refuse (503), or serve (old values, with Logfold-Stale).',
+    ),
 })
 
 const scope = z.enum(['read', 'write'])

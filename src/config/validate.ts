@@ -1,4 +1,4 @@
-import type { ConfigResult, ConfigSchema } from '../model/view-backend.ts'
+import type { ConfigResult, ConfigSchema } from '../model/config-schema.ts'
 import type { Faults } from './faults.ts'
 import { addIssues, flatIssues, issuePath, type Section } from './issues.ts'
 import { getIn } from './tree.ts'

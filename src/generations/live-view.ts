@@ -3,15 +3,13 @@ import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import { type Generation, generationName, type ViewBackend, type ViewReader } from '../model/view-backend.ts'
 import { definitionHash, type ViewDefinition } from './definition.ts'
+import { formatProgress, type Health, ShardHealth } from './shard-health.ts'
 import type { Serving, Source, View } from './view.ts'
 
 const CONNECT_RETRY_MS = 1_000
-/** How often a view that doesn't serve yet is looked at. */
-const LOOK_DELAY_MS = 200
 
 /** A view's dead letters, which end with the view. */
 export interface ClosableDeadLetters extends DeadLetterReader {
@@ -24,6 +22,8 @@ export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (log: Log, to
 export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
   readonly definition: ViewDefinition
   readonly schema: SchemaCheck | undefined
+  /** What becomes of reads of a shard that fell behind. */
+  readonly whenBehind: 'refuse' | 'serve'
   /** Before the names of groups and of our own topics. */
   readonly namespace: string
   readonly log: Log
@@ -38,7 +38,7 @@ export interface Connected<Letters extends ClosableDeadLetters> extends Source {
   readonly reader: ViewReader
 }
 
-/** What a process knows of a view: its topic, once the log has told it; and what serves, once a generation is filled. Generation 1 is the only one. */
+/** What a process knows of a view: its topic, once the log has told it; and the health of each shard of what serves. Generation 1 is the only one. */
 export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly name: string
   readonly definition: ViewDefinition
@@ -49,10 +49,8 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly #connected = Promise.withResolvers<Connected<Letters>>()
   readonly #running: Promise<void>
   #source: Connected<Letters> | LogfoldError
-  #serves = false
-  #progress: LogfoldError
+  #shards: readonly ShardHealth[] = []
   #stop: LogfoldError | undefined
-  #doubtful = Promise.withResolvers<void>()
 
   constructor(options: LiveViewOptions<Letters>) {
     this.name = options.definition.view
@@ -62,7 +60,6 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     this.#source = new LogfoldError('log-unavailable', `The topic ${this.definition.topic} is not known yet`, {
       retryAfterMs: CONNECT_RETRY_MS,
     })
-    this.#progress = this.#folding('it has not been looked at yet')
     this.#connected.promise.catch(() => undefined)
     this.#running = this.#run()
   }
@@ -82,16 +79,31 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   serving(): Serving {
     const { generation, reader } = this.#known()
-    if (!this.#serves) throw this.#stop ?? this.#progress
+    if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? this.#why()
     return { generation, backend: this.#options.backend, reader }
+  }
+
+  assess(names: readonly string[]): 'current' | 'stale' {
+    let assessed: 'current' | 'stale' = 'current'
+    for (const { shard, now } of this.#shards) {
+      if (now.kind !== 'behind' || !names.includes(shard)) continue
+      if (this.#options.whenBehind === 'refuse') throw unreadable(this.name, shard, now)
+      assessed = 'stale'
+    }
+    return assessed
+  }
+
+  /** What each shard is like, by its name; without any before the topic is known. */
+  health(): ReadonlyMap<string, Health> {
+    return new Map(this.#shards.map(({ shard, now }) => [shard, now]))
   }
 
   /** Told by the worker in this process; without one, by a store that holds something else. */
   get stopped(): LogfoldError | undefined {
-    return this.#stop ?? (this.#progress.code === 'foreign-store' ? this.#progress : undefined)
+    return this.#stop ?? this.#shards.map(({ now }) => (now.kind === 'away' ? now.error : undefined)).find(isForeign)
   }
 
-  /** Why reads aren't answered; undefined when they are. */
+  /** Why reads aren't answered; undefined when they are, at least those of one shard. */
   readiness(): string | undefined {
     try {
       this.serving()
@@ -101,9 +113,11 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     }
   }
 
-  doubt(): void {
-    this.#serves = false
-    this.#doubtful.resolve()
+  doubt(error: LogfoldError): LogfoldError {
+    for (const shard of this.#shards) shard.doubt()
+    const folding = this.#shards.find(({ now }) => now.kind === 'folding')
+    if (error.code === 'view-folding' && folding !== undefined) return unreadable(this.name, folding.shard, folding.now)
+    return error.code === 'view-unavailable' ? unanswering(`A shard of ${this.name}`, error) : error
   }
 
   onApplied(listener: (shard: string) => void): () => void {
@@ -125,7 +139,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.#doubtful.resolve()
+    for (const shard of this.#shards) shard.doubt()
     this.#connected.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
     await this.#running
     if (!(this.#source instanceof LogfoldError)) await this.#source.deadLetters.close()
@@ -137,15 +151,13 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   async #run(): Promise<void> {
-    const signal = this.#closing.signal
+    const { signal } = this.#closing
     const connected = await this.#connect(signal)
     if (connected === undefined) return
-    while (!signal.aborted) {
-      this.#doubtful = Promise.withResolvers()
-      this.#serves = await this.#look(connected)
-      if (this.#serves) await this.#doubtful.promise
-      else await pause(LOOK_DELAY_MS, signal)
-    }
+    const { log, topic, reader } = connected
+    const options = { reader, signal, endOffsets: () => log.endOffsets(topic) }
+    this.#shards = this.#options.backend.shards.map(shard => new ShardHealth(shard, options))
+    await Promise.all(this.#shards.map(shard => shard.watch()))
   }
 
   /** Asks the log for the topic until it answers; what keeps it from answering is what requests are told meanwhile. */
@@ -202,39 +214,47 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     }
   }
 
-  async #look(connected: Connected<Letters>): Promise<boolean> {
-    try {
-      if (await connected.reader.filled()) return true
-      this.#progress = this.#folding(await this.#told(connected))
-    } catch (error) {
-      this.#progress = this.#waiting(error)
-    }
-    return false
-  }
-
-  async #told({ log, topic, reader }: Connected<Letters>): Promise<string> {
-    const [ends, ...shards] = await Promise.all([log.endOffsets(topic), ...this.#options.backend.shards.map(shard => reader.vouched(shard))])
-    const total = sum(ends)
-    const done = Math.min(...shards.map(sum))
-    return `${done} of ${total} offsets (${total === 0 ? 100 : Math.floor((100 * done) / total)} %) so far`
-  }
-
-  #folding(progress: string): LogfoldError {
-    return new LogfoldError('view-folding', `The view ${this.name} is being folded for the first time: ${progress}`, {
-      remedy: 'It serves by itself once it has caught up',
-      retryAfterMs: 1_000,
-    })
-  }
-
-  /** A store that was never opened is one that a worker has yet to come to. */
-  #waiting(error: unknown): LogfoldError {
-    if (isLogfoldError(error, 'view-lost')) return this.#folding('no worker has opened its store yet')
-    return isLogfoldError(error) ? error : new LogfoldError('view-unavailable', messageOf(error), { cause: error })
+  /** Why no shard can be read: what stops the view for good, or else where it is folded. */
+  #why(): LogfoldError {
+    const errors = this.#shards.map(({ shard, now }) => unreadable(this.name, shard, now))
+    return errors.find(isForeign) ?? errors.find(({ code }) => code === 'view-folding') ?? errors[0] ?? unreadable(this.name, '', { kind: 'unknown' })
   }
 }
 
 const DEAD_LETTER_HEADER_BYTES_MAX = 64 * 1024
 
-const sum = (offsets: readonly Offset[]): number => offsets.reduce((total, offset) => total + offset, 0)
+const isForeign = (error: LogfoldError | undefined): error is LogfoldError => error?.code === 'foreign-store'
+
+/** What a client is told of a shard that it can't be answered from. */
+function unreadable(view: string, shard: string, health: Health): LogfoldError {
+  const folding = (progress: string): LogfoldError =>
+    new LogfoldError('view-folding', `The view ${view} is being folded: ${progress}`, {
+      remedy: 'It serves by itself once it has caught up',
+      retryAfterMs: 1_000,
+    })
+  switch (health.kind) {
+    case 'folding':
+      return folding(`shard ${shard}, ${formatProgress(health.progress)}`)
+    case 'behind':
+      return new LogfoldError(
+        'view-behind',
+        `Shard ${shard} of ${view} came back with an older state, and catches up: ${formatProgress(health.progress)}`,
+        {
+          remedy: 'It serves by itself once it has caught up',
+          retryAfterMs: 1_000,
+        },
+      )
+    case 'away':
+      // A store that was never opened is one that a worker has yet to come to.
+      if (health.error.code === 'view-lost') return folding(`no worker has opened shard ${shard} yet`)
+      return health.error.code === 'view-unavailable' ? unanswering(`Shard ${shard} of ${view}`, health.error) : health.error
+    default:
+      return folding('it has not been looked at yet')
+  }
+}
+
+/** Without the server's address, which is not everybody's to know; the status has it. */
+const unanswering = (what: string, cause: LogfoldError): LogfoldError =>
+  new LogfoldError('view-unavailable', `${what} does not answer`, { cause, remedy: 'Try again in a moment', retryAfterMs: 1_000 })
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined)

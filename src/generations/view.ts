@@ -19,15 +19,20 @@ export interface View {
   /** Why the view was stopped for safety; undefined where it wasn't. What is there may still be read, but nothing should be written. */
   readonly stopped: LogfoldError | undefined
   /**
-   * What reads are answered from.
-   * @throws view-folding with its progress, while the first generation folds for the first time. @throws view-stopped, with the reason and the remedy.
+   * What reads are answered from, once any of its shards can be read. The store itself refuses what a shard can't answer.
+   * @throws why none can: view-folding with its progress, view-unavailable, foreign-store; view-stopped, with the reason and the remedy.
    * @throws what `source` throws.
    */
   serving(): Serving
+  /**
+   * Whether these shards may be read: `current`; `stale` where one of them fell behind what it has vouched for, and the view serves old values all the same.
+   * @throws view-behind where it doesn't
+   */
+  assess(shards: readonly string[]): 'current' | 'stale'
   /** @throws what `source` throws. */
   deadLetters(): DeadLetterReader
-  /** A read met `view-lost` or `foreign-store`: look again at what serves, before the next request is answered from it. */
-  doubt(): void
+  /** A read of the store failed: its shards are looked at again at once. Gives the error to be told, with what is known of the progress. */
+  doubt(error: LogfoldError): LogfoldError
   /**
    * Calls back with the shard when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint: an API process without
    * a worker never gets it. Returns the function that ends it.

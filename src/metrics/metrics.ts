@@ -22,6 +22,16 @@ export class Metrics {
   readonly deadLetters = this.#counter('dead_letters_total', 'Records that could not be folded', ['view', 'reason'])
   readonly shardUp = this.#gauge('shard_up', '1 when the shard answers', ['backend', 'shard'])
   readonly shardEntries = this.#gauge('shard_entries', 'Entries a shard holds, all views together', ['backend', 'shard'])
+  readonly shardServes = this.#gauge(
+    'shard_serves',
+    "1 while reads of the view's shard are answered: it is there, filled, and not behind what it was",
+    ['view', 'shard'],
+  )
+  readonly shardMissing = this.#gauge(
+    'shard_missing_offsets',
+    'What a shard has yet to fold before it serves again; absent while it does not answer',
+    ['view', 'shard'],
+  )
   readonly servingGeneration = this.#gauge('serving_generation', 'The generation that serves; 0 while none does', ['view'])
   readonly httpRequestDuration = this.#histogram('http_request_duration_seconds', 'Time a request took', ['route', 'method', 'status'])
   readonly buildInfo = this.#gauge('build_info', 'Always 1; the labels tell the build', ['version', 'node'])

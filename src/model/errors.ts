@@ -34,6 +34,7 @@ export const errorKinds = {
   'no-such-view': kind(404, 1, 'no', 'There is no such view'),
   'no-such-entry': kind(404, 1, 'no', 'There is no such entry'),
   'no-such-dead-letter': kind(404, 1, 'no', 'There is no such dead letter'),
+  'not-verified': kind(404, 1, 'no', 'The view has not been verified here'),
   'method-not-allowed': kind(405, 1, 'no', 'The method is not allowed here'),
   'view-read-only': kind(405, 1, 'no', 'The view is not written through REST'),
   'not-acceptable': kind(406, 1, 'no', 'None of the accepted media types is on offer'),
@@ -45,7 +46,8 @@ export const errorKinds = {
   'headers-too-large': kind(431, 1, 'no', 'The headers are too large'),
   // What is not there right now.
   'not-caught-up': kind(503, 1, 'later', 'The view has not folded that far yet'),
-  'view-folding': kind(503, 1, 'later', 'The view is being folded for the first time'),
+  'view-folding': kind(503, 1, 'later', 'The view is being folded'),
+  'view-behind': kind(503, 1, 'later', 'The store fell behind what it had folded'),
   'view-stopped': kind(503, 1, 'no', 'The view was stopped for safety'),
   'view-lost': kind(503, 1, 'later', 'The store does not hold this view'),
   'view-unavailable': kind(503, 69, 'later', 'The store does not answer'),

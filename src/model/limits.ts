@@ -10,6 +10,8 @@ export const limits = {
   /** Entries a page, unless the client asks for another number. */
   pageEntries: 100,
   pageEntriesMax: 1_000,
+  /** A page of a store ends with the value that brings it here, so that pages of the largest values don't fill the memory. */
+  pageBytes: 4 * 1024 * 1024,
   /** Ids in one `?id=a&id=b`. */
   idsMax: 1_000,
   bulkLinesMax: 100_000,

@@ -1,3 +1,4 @@
+import type { ConfigSchema } from './config-schema.ts'
 import type { Logger } from './logger.ts'
 import type { Offset, Slice } from './record.ts'
 
@@ -98,7 +99,8 @@ export const vouchesFor = (checkpoints: readonly Checkpoint[], endOffsets: reado
 /**
  * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter.
  * The stretch may hold more offsets than ops (holes, dead letters). A batch without ops moves the checkpoint. A batch whose `from` equals
- * `checkpoint.position` is a repair, or renews the checkpoint's other members.
+ * `checkpoint.position` is a repair, or renews the checkpoint's other members. A repair's ops may be of any id: so an entry that came to stand on the wrong shard
+ * is deleted there.
  */
 export interface Batch {
   readonly partition: number
@@ -133,8 +135,9 @@ export type ShardCheckpoints =
 /** The half the pipeline may hold. Shard by shard, so that one that is down or slow holds up no other. */
 export interface ViewWriter {
   /**
-   * Gives one shard a batch; every op in it is the shard's own (`owner`). The shard takes the batch only when its checkpoint's position equals `from`; then
-   * ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. At most one call under way a shard and partition.
+   * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair, which the shard takes whoever owns the ids. The shard takes the batch only when its checkpoint's position equals `from`; then
+   * ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. A caller has at most one
+   * call under way a shard and partition; a repair may run beside the pipeline's own.
    */
   apply(shard: string, batch: Batch): Promise<ShardOutcome>
   /** Never throws but `closed`. */
@@ -154,10 +157,13 @@ export interface Page {
   readonly cursor: string | undefined
 }
 
-export interface ListOptions {
+export interface ScanOptions {
   readonly cursor?: string
   /** Entries, at least 1. */
   readonly limit: number
+}
+
+export interface ListOptions extends ScanOptions {
   /** Only where the generation is ordered. */
   readonly prefix?: string
 }
@@ -178,14 +184,37 @@ export interface ViewReader {
   list(options: ListOptions): Promise<Page>
   /** The vouched positions of one shard, one a partition. */
   vouched(shard: string): Promise<readonly Offset[]>
-  /** Whether every shard is filled. */
-  filled(): Promise<boolean>
+  /** Whether one shard is filled. */
+  filled(shard: string): Promise<boolean>
 }
 
 export interface ShardStats {
   readonly entries: number
   /** Undefined where the store can't tell cheaply. */
   readonly bytes: number | undefined
+}
+
+/** What stands on a shard under one id, whether or not it belongs there. */
+export interface Found {
+  readonly id: string
+  /** The exact bytes. Undefined where there is none: then it has a place in the lists alone, or nothing stands there at all. */
+  readonly value: Uint8Array | undefined
+  /** Whether it has a place in the lists. Where the store keeps none, as lists go over the entries themselves, whether it is there. */
+  readonly listed: boolean
+}
+
+export interface Scan {
+  /** At most as many as asked for; may be fewer, even none, before the end. */
+  readonly found: readonly Found[]
+  /** As a page's. May have some 100 KB. */
+  readonly cursor: string | undefined
+}
+
+export interface Look {
+  /** Of the first of the ids, one each, in the order asked; where there are ids, of one at least. */
+  readonly found: readonly Found[]
+  /** The shard's, one a partition, as of the same moment: what was found is the fold up to these, or the shard was changed by somebody else. */
+  readonly checkpoints: readonly Checkpoint[]
 }
 
 export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readonly found: Identity }
@@ -210,15 +239,26 @@ export interface ViewAdmin {
   /** Of this generation; no entries where it isn't open on the shard. */
   stats(shard: string): Promise<ShardStats>
   /**
+   * Everything that stands on one shard under this generation's name, filled or not, page by page: for verify, so without order and whoever owns it. What is there
+   * throughout comes at least once; each page was read in a round trip that saw the identity. A page ends where its values come to `limits.pageBytes`.
+   * Not promised: that nothing comes twice; what came or went meanwhile; what has a name that isn't UTF-8, as no id is one.
+   * @throws view-lost, foreign-store, view-unavailable. @throws cursor-expired for a cursor that this store can't go on from: begin again.
+   */
+  scan(shard: string, options: ScanOptions): Promise<Scan>
+  /**
+   * What stands on one shard under these ids, filled or not and whoever owns them, with the shard's checkpoints; all of it, and the identity, seen in one moment.
+   * Ends early where the values come to `limits.pageBytes`, or the store likes to: look again for the rest.
+   * @throws view-lost also where a checkpoint is missing. @throws foreign-store, view-unavailable
+   */
+  look(shard: string, ids: readonly string[]): Promise<Look>
+  /**
    * Takes away the identity on every shard, so that no reader can take absence for an answer; then deletes this generation in small steps.
    * Other generations are untouched. Stops between two steps when the signal says so; repeat it to go on.
    */
   drop(signal?: AbortSignal): Promise<void>
 }
 
-/**
- * What the contract suite chooses its cases by. Never by a backend's name.
- */
+/** What the contract suite chooses its cases by. Never by a backend's name. */
 export interface BackendTraits {
   /** Data outlives `close`: a second `connect` with the same config finds it. */
   readonly durable: boolean
@@ -249,29 +289,7 @@ export interface BackendContext {
   readonly logger: Logger
 }
 
-/**
- * The part of the Standard Schema interface (standardschema.dev, version 1) that logfold calls: zod, valibot, arktype and others have it. Validation
- * reports all faults at once, each with the path of its key.
- */
-export interface ConfigSchema<Config> {
-  readonly '~standard': {
-    readonly version: 1
-    readonly vendor: string
-    readonly validate: (value: unknown) => ConfigResult<Config> | Promise<ConfigResult<Config>>
-    readonly types?: { readonly input: unknown; readonly output: Config } | undefined
-  }
-}
-
-export type ConfigResult<Config> = { readonly value: Config; readonly issues?: undefined } | { readonly issues: readonly ConfigIssue[] }
-
-export interface ConfigIssue {
-  readonly message: string
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
-}
-
-/**
- * What a backend's module exports as its default. In the config file, `kind` names a built-in one or is the path of a module.
- */
+/** What a backend's module exports as its default. In the config file, `kind` names a built-in one or is the path of a module. */
 export interface BackendModule<Config> {
   readonly kind: string
   readonly traits: BackendTraits

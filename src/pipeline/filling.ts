@@ -1,8 +1,9 @@
 import { isLogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
-import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
+import type { ViewAdmin, ViewBackend, ViewReader } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 
 /** A view that is being filled is looked at this often, so that it serves soon after it could. */
@@ -22,14 +23,16 @@ interface FillingOptions {
 export class Filling {
   readonly #options: FillingOptions
   readonly #admin: ViewAdmin
+  readonly #reader: Pick<ViewReader, 'filled'>
   /** Shard → the end offsets it has yet to reach; undefined until the log has told them. */
   readonly #missing = new Map<string, readonly Offset[] | undefined>()
   #stopping = new AbortController()
   #watching: Promise<void> | undefined
 
-  constructor(options: FillingOptions, admin: ViewAdmin) {
+  constructor(options: FillingOptions, admin: ViewAdmin, reader: Pick<ViewReader, 'filled'>) {
     this.#options = options
     this.#admin = admin
+    this.#reader = reader
   }
 
   start(): void {
@@ -38,10 +41,17 @@ export class Filling {
     this.#watching ??= this.#watch()
   }
 
-  /** The shard was opened: what it had is gone. */
+  /** The shard was opened, or came back from before it was filled. */
   opened(shard: string): void {
     this.#missing.set(shard, undefined)
     if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
+  }
+
+  /** Looks whether a shard still has its mark: it lost it with an older state that was brought back. A shard that can't be asked is for whoever watches it. */
+  async check(shard: string): Promise<void> {
+    if (this.#missing.has(shard) || this.#stopping.signal.aborted) return
+    const filled = await this.#reader.filled(shard).catch(() => true)
+    if (!filled) this.opened(shard)
   }
 
   async stop(): Promise<void> {
@@ -77,6 +87,7 @@ export class Filling {
       if (ends === undefined) return
       if (known === undefined) this.#missing.set(shard, ends)
       const filled = await this.#admin.markFilled(shard, ends)
+      if (filled) failPoint('pipeline/filled')
       // Unless it was opened anew meanwhile, which has made `#missing` forget the end offsets.
       if (filled && this.#missing.get(shard) === ends) this.#missing.delete(shard)
     }

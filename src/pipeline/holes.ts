@@ -5,8 +5,9 @@ import type { Offset } from '../model/record.ts'
  * then. So a fold that stopped at `position` behind a hole that starts at `start` may lack the successor of what was removed, until it has reached
  * the end offset that came with the fetch that met the hole: up to there it vouches for `start` alone.
  *
- * Kept are the first hole that is still open, and all later ones joined into a second. One alone would never close while a fold runs through a
- * long compacted stretch, as each fetch brings a higher end offset; a list of all would grow without bound.
+ * The successor may be removed, too, before the fold gets to it; then it lies in another hole, below that end offset. So a hole that is met while one is open
+ * keeps that one open until its own end offset is reached, and there is never more than one. It closes once the fold is through what
+ * was compacted, as nothing is removed from the newest records for a while.
  */
 export type Holes = readonly Hole[]
 
@@ -24,9 +25,13 @@ export const vouchedAt = (holes: Holes, position: Offset): Offset => holes[0]?.s
 
 /** The holes after reading on to `position`, given the end offset of that fetch and the first hole in what was read. */
 export function readOn(holes: Holes, position: Offset, endOffset: Offset, hole: Offset | undefined): Holes {
-  const known = holes.map(({ start, until }) => ({ start, until: until === Number.POSITIVE_INFINITY ? endOffset : until }))
-  const met = hole !== undefined && hole < position ? [{ start: hole, until: endOffset }] : []
-  return joined([...known, ...met]).filter(({ until }) => position < until)
+  const met = hole !== undefined && hole < position ? hole : undefined
+  const open = holes.map(({ start, until }) => {
+    const known = until === Number.POSITIVE_INFINITY ? endOffset : until
+    return { start, until: met !== undefined && met < known ? endOffset : known }
+  })
+  const left = open.filter(({ until }) => position < until)
+  return left.length > 0 || met === undefined || position >= endOffset ? left : [{ start: met, until: endOffset }]
 }
 
 /** The holes of two readings that meet at one position: the lower start, and the higher end, hold for both. */
@@ -34,10 +39,4 @@ export const meet = (a: Holes, b: Holes): Holes => {
   const all = [...a, ...b]
   if (all.length === 0) return []
   return [{ start: Math.min(...all.map(hole => hole.start)), until: Math.max(...all.map(hole => hole.until)) }]
-}
-
-function joined(holes: Holes): Holes {
-  const [first, second, ...rest] = holes
-  if (first === undefined || second === undefined) return holes
-  return [first, { start: second.start, until: Math.max(second.until, ...rest.map(hole => hole.until)) }]
 }

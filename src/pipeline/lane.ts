@@ -25,12 +25,13 @@ export class Lane {
   /** As the shards have it in their checkpoints. */
   #written: { readonly vouched: Offset; readonly atEndMs: number }
 
-  constructor(reader: LogReader, shards: Iterable<string>, checkpoint: Checkpoint) {
+  /** @param holes as the lane knew them that this one goes on for; a checkpoint alone says less */
+  constructor(reader: LogReader, shards: Iterable<string>, checkpoint: Checkpoint, holes: Holes = holesAt(checkpoint)) {
     this.reader = reader
     for (const shard of shards) this.shards.add(shard)
     this.#position = checkpoint.position
     this.#target = checkpoint.position
-    this.#holes = holesAt(checkpoint)
+    this.#holes = holes
     this.#atEndMs = checkpoint.atEndMs
     this.#tombstonesRemovedTo = checkpoint.tombstonesRemovedTo
     this.#leaderEpoch = checkpoint.leaderEpoch
@@ -43,6 +44,10 @@ export class Lane {
 
   get target(): Offset {
     return this.#target
+  }
+
+  get holes(): Holes {
+    return this.#holes
   }
 
   get empty(): boolean {

@@ -1,13 +1,15 @@
-import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Offset, Stretch } from '../model/record.ts'
 import type { Batch, Checkpoint, Generation, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { type FoldRules, fold } from './fold.ts'
-import { foreignShard } from './foreign-shard.ts'
+import { vouchedAt } from './holes.ts'
 import { Lane } from './lane.ts'
 import type { Report } from './report.ts'
+import { asStop, foreignShard, refusedBy } from './stops.ts'
 
 /** How long a reader waits for records before it says that there are none. */
 const IDLE_WAIT_MS = 1_000
@@ -26,8 +28,13 @@ export interface FoldContext {
   readonly rules: FoldRules
   readonly deadLetters: DeadLetters
   readonly report: Report
-  /** Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions. */
-  reopen(shard: string, anew: boolean): Promise<void>
+  /** How often this process has opened a shard. */
+  openings(shard: string): number
+  /**
+   * Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions: not where it was opened since somebody saw it so.
+   * @param openings as they were before it was looked at
+   */
+  reopen(shard: string, anew: boolean, openings: number): Promise<void>
   /** Stops the view for safety. */
   stop(error: LogfoldError): void
   /** A shard has taken a batch. */
@@ -70,6 +77,11 @@ export class PartitionFold {
     this.#doubtful.add(shard)
   }
 
+  /** The position that a shard has taken and acknowledged; undefined while it has no place. */
+  positionOf(shard: string): Offset | undefined {
+    return [...this.#lanes].find(lane => lane.shards.has(shard))?.position
+  }
+
   #spawn(task: Promise<void>): void {
     const guarded = task
       .catch(error => {
@@ -82,14 +94,15 @@ export class PartitionFold {
   /** Finds out where a shard stands, for as long as that takes, and puts it in the lane that stands there. */
   async #place(shard: string): Promise<void> {
     const backoff = new Backoff()
-    for (let opened = false; !this.#stopping.signal.aborted; ) {
+    for (let tried = false; !this.#stopping.signal.aborted; ) {
+      const openings = this.#context.openings(shard)
       const found = await this.#find(shard)
       if (found.kind === 'at') return this.#enter(shard, found.checkpoint)
       if (found.kind === 'unavailable') this.#context.report.waiting(shard, messageOf(found.cause))
-      else await this.#context.reopen(shard, found.kind === 'expired')
+      else await this.#context.reopen(shard, found.kind === 'expired', openings)
       // Right after it was opened, it is there.
-      if (opened || found.kind === 'unavailable') await backoff.wait(this.#stopping.signal)
-      opened = true
+      if (tried || found.kind === 'unavailable') await backoff.wait(this.#stopping.signal)
+      tried = true
     }
   }
 
@@ -101,14 +114,16 @@ export class PartitionFold {
   }
 
   async #find(shard: string): Promise<Found> {
-    const { writer, generation, log, topic } = this.#context
+    const { writer, generation, log, topic, deadLetters } = this.#context
     const answer = await writer.checkpoints(shard)
     if (answer.kind === 'foreign') throw foreignShard(generation, shard, answer.found)
     if (answer.kind !== 'open') return answer
     const checkpoint = answer.checkpoints[this.#partition]
     if (checkpoint === undefined) return { kind: 'lost' }
-    if (checkpoint.position === 0) return { kind: 'at', checkpoint }
     try {
+      // After the checkpoint was read: whoever moved it there had written the letters below.
+      await deadLetters.upToDate(this.#stopping.signal)
+      if (checkpoint.position === 0) return { kind: 'at', checkpoint }
       const askedMs = Date.now()
       const missing = await log.missingDeletes(topic, this.#partition, checkpoint)
       if (missing === 'possible') return { kind: 'expired' }
@@ -170,12 +185,14 @@ export class PartitionFold {
     report.read(folded.records)
     const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)
     for (const letter of letters) report.deadLetter(letter.reason)
+    if (letters.length > 0) failPoint('pipeline/letters-written')
     await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
     signal.throwIfAborted()
     const checkpoint = lane.aim(folded.next, stretch)
     const from = lane.position
     if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
       await this.#apply(lane, { partition: this.#partition, from, checkpoint, ops: folded.ops })
+      failPoint('pipeline/applied')
       lane.arrive(checkpoint)
     }
     for (const shard of lane.shards) report.stands(this.#partition, shard, lane.position, stretch.endOffset, folded.lastTimestampMs)
@@ -210,7 +227,6 @@ export class PartitionFold {
   }
 
   #settle(shard: string, outcome: ShardOutcome, batch: Batch, lane: Lane): void {
-    const { checkpoint } = batch
     switch (outcome.kind) {
       case 'applied':
         this.#failing.delete(shard)
@@ -222,15 +238,14 @@ export class PartitionFold {
       case 'foreign':
         throw foreignShard(this.#context.generation, shard, outcome.found)
       case 'refused':
-        throw new LogfoldError(
-          'store-refused',
-          `Shard ${shard} refuses the batch ${batch.from} to ${checkpoint.position}: ${messageOf(outcome.cause)}`,
-          {
-            cause: outcome.cause,
-          },
-        )
+        throw refusedBy(shard, batch, outcome.cause)
       case 'unavailable':
         this.#context.report.waiting(shard, messageOf(outcome.cause))
+        this.#spawn(this.#placeLater(shard))
+        return
+      case 'lost':
+        // Later, as it may say something else when it is asked where it stands.
+        this.#context.report.waiting(shard, 'it does not hold this view, or no longer')
         this.#spawn(this.#placeLater(shard))
         return
       default:
@@ -238,12 +253,15 @@ export class PartitionFold {
     }
   }
 
-  /** The lane that stands, or will stand, where this one stands now. */
+  /** The lane that stands, or will stand, where this one stands now, and vouches for as much: joined with one that vouches for less, shards would take back what they have vouched for. */
   #meeting(lane: Lane): Lane | undefined {
-    return [...this.#lanes].find(other => other !== lane && other.target === lane.position)
+    const { position, vouched } = lane.checkpoint
+    return [...this.#lanes].find(other => other !== lane && other.target === position && vouchedAt(other.holes, position) === vouched)
   }
 
+  /** How far a lane may fold to meet the next one. Behind a hole it couldn't join, so it isn't held up, and may even pass. */
   #nextAhead(lane: Lane): Offset {
+    if (lane.holes.length > 0) return Number.POSITIVE_INFINITY
     const targets = [...this.#lanes].filter(other => other !== lane && other.target > lane.position).map(other => other.target)
     return Math.min(Number.POSITIVE_INFINITY, ...targets)
   }
@@ -253,7 +271,7 @@ export class PartitionFold {
     const shards = lane.leave()
     const { log, topic } = this.#context
     const reader = log.reader(topic, this.#partition, lane.position, lane.checkpoint.leaderEpoch)
-    const next = new Lane(reader, shards, lane.checkpoint)
+    const next = new Lane(reader, shards, lane.checkpoint, lane.holes)
     this.#lanes.add(next)
     this.#spawn(this.#run(next))
   }
@@ -270,15 +288,4 @@ async function within(ms: number, done: Promise<unknown>): Promise<void> {
   const timer = setTimeout(late.resolve, ms)
   await Promise.race([done, late.promise])
   clearTimeout(timer)
-}
-
-function asStop(error: unknown, generation: Generation, partition: number): LogfoldError {
-  if (!isLogfoldError(error))
-    return new LogfoldError('internal', `Partition ${partition} of ${generation.view}: ${messageOf(error)}`, { cause: error })
-  if (error.code !== 'offset-out-of-range') return error
-  return new LogfoldError('offset-out-of-range', `Partition ${partition}: ${error.message}`, {
-    remedy:
-      'The log is not the one the store was folded from, or it lost its end. Bring the log back, or let the view be folded again into an empty store',
-    cause: error,
-  })
 }

@@ -1,19 +1,23 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Metrics } from '../metrics/metrics.ts'
 import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { Generation, ViewAdmin, ViewBackend } from '../model/view-backend.ts'
+import type { Checkpoint, Generation, ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { Filling } from './filling.ts'
 import type { FoldRules } from './fold.ts'
-import { foreignShard } from './foreign-shard.ts'
 import { type FoldContext, PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
+import { foreignShard } from './stops.ts'
 
 /** How often a shard is asked whether it still has its data, so that a loss is noticed where no record comes. */
-const WATCH_DELAY_MS = 2_000
+const WATCH_DELAY_MS = 1_000
+
+/** How often a worker that may open shards looks for missing deletes in partitions that others fold. */
+const SUSPECT_DELAY_MS = 15_000
 
 /** Why a shard that answers takes no batch. */
 const NOT_OPEN = { lost: 'it does not hold this view, or no longer; it is folded from the start', foreign: 'it holds something else' } as const
@@ -50,9 +54,12 @@ export class ViewPipeline {
   readonly #folds = new Map<number, PartitionFold>()
   readonly #filling: Filling
   readonly #opening = new Map<string, Promise<void>>()
+  readonly #openings = new Map<string, number>()
+  /** Shard → when the checkpoints of others' partitions were last looked at for missing deletes. */
+  readonly #suspectedMs = new Map<string, number>()
   readonly #stopping = new AbortController()
   #membership: Membership | undefined
-  #watching: Promise<void> | undefined
+  #watching: Promise<unknown> | undefined
   /** Assignments and revocations, one after another. */
   #changes: Promise<void> = Promise.resolve()
   #learning: Promise<void> = Promise.resolve()
@@ -63,12 +70,13 @@ export class ViewPipeline {
     this.#report = new Report(metrics, logger, generation, backend.shards)
     this.#admin = backend.admin(generation)
     const writer = backend.writer(generation)
-    this.#filling = new Filling(options, this.#admin)
+    this.#filling = new Filling(options, this.#admin, backend.reader(generation))
     this.#context = {
       ...options,
       writer,
       report: this.#report,
-      reopen: (shard, anew) => this.#reopen(shard, anew),
+      openings: shard => this.#openings.get(shard) ?? 0,
+      reopen: (shard, anew, openings) => this.#reopen(shard, anew, openings),
       stop: error => this.#stop(error),
     }
   }
@@ -84,7 +92,7 @@ export class ViewPipeline {
       revoked: partitions => this.#change(() => this.#revoked(partitions)),
       failed,
     })
-    this.#watching = this.#watch()
+    this.#watching = Promise.all(this.#options.backend.shards.map(shard => this.#watch(shard)))
   }
 
   /** Settles when the batches under way have ended; nothing is written afterwards. May be repeated. */
@@ -151,24 +159,57 @@ export class ViewPipeline {
     }
   }
 
-  async #watch(): Promise<void> {
-    const signal = this.#stopping.signal
+  /** Each shard by itself, so that one that hangs hides no other's loss. */
+  async #watch(shard: string): Promise<void> {
+    const { signal } = this.#stopping
     while (!signal.aborted) {
       await wait(WATCH_DELAY_MS, undefined, { signal }).catch(() => undefined)
-      for (const shard of signal.aborted ? [] : this.#options.backend.shards) await this.#check(shard)
+      if (!signal.aborted) await this.#check(shard)
     }
   }
 
   async #check(shard: string): Promise<void> {
+    // Taken before the question, so that an answer below them means a step back, however the fold goes on meanwhile.
+    const positions = [...this.#folds].map(([partition, fold]) => [partition, fold, fold.positionOf(shard)] as const)
     const answer = await this.#context.writer.checkpoints(shard)
-    if (answer.kind === 'open') return
-    this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : NOT_OPEN[answer.kind])
-    for (const fold of this.#folds.values()) fold.doubt(shard)
+    if (answer.kind !== 'open') {
+      this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : NOT_OPEN[answer.kind])
+      for (const fold of this.#folds.values()) fold.doubt(shard)
+      return
+    }
+    for (const [partition, fold, position = 0] of positions) {
+      const { position: found } = answer.checkpoints[partition] ?? { position: 0 }
+      if (found >= position) continue
+      this.#options.logger.warn('A shard came back with an older state; it catches up', { shard, partition, position, found })
+      fold.doubt(shard)
+    }
+    if (!this.#folds.has(0)) return
+    await this.#filling.check(shard)
+    await this.#suspectOthers(shard, answer.checkpoints)
+  }
+
+  /** Whoever folds a partition notices deletes that it missed, but only this worker may empty the shard. */
+  async #suspectOthers(shard: string, checkpoints: readonly Checkpoint[]): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - (this.#suspectedMs.get(shard) ?? Number.NEGATIVE_INFINITY) < SUSPECT_DELAY_MS) return
+    this.#suspectedMs.set(shard, nowMs)
+    const { log, topic } = this.#options
+    const openings = this.#openings.get(shard) ?? 0
+    for (const [partition, checkpoint] of checkpoints.entries()) {
+      if (this.#folds.has(partition)) continue
+      // A log that is away tells nothing, and the next look asks again.
+      const missing = await log.missingDeletes(topic, partition, checkpoint).catch(() => 'none')
+      if (missing === 'possible') await this.#reopen(shard, true, openings)
+    }
   }
 
   /** Only the worker that holds partition 0 opens shards; the others wait for it. */
-  async #reopen(shard: string, anew: boolean): Promise<void> {
-    if (!this.#folds.has(0)) return
+  async #reopen(shard: string, anew: boolean, openings: number): Promise<void> {
+    if (!this.#folds.has(0)) {
+      this.#report.waiting(shard, anew ? 'it may have missed deletes; the worker that holds partition 0 empties it' : NOT_OPEN.lost)
+      return
+    }
+    if (openings !== (this.#openings.get(shard) ?? 0)) return
     const opening = this.#opening.get(shard) ?? this.#open(shard, anew).finally(() => this.#opening.delete(shard))
     this.#opening.set(shard, opening)
     await opening
@@ -179,6 +220,8 @@ export class ViewPipeline {
     try {
       const outcome = await this.#admin.open(shard, { anew })
       if (outcome === 'opened') {
+        failPoint('pipeline/opened')
+        this.#openings.set(shard, (this.#openings.get(shard) ?? 0) + 1)
         logger.info('Opened a shard; it is folded from the start', { shard, anew })
         this.#filling.opened(shard)
       } else if (outcome !== 'kept') throw foreignShard(generation, shard, outcome.found)

@@ -6,6 +6,7 @@ import { edges } from './backend/edges.ts'
 import { faults } from './backend/faults.ts'
 import { listing } from './backend/listing.ts'
 import { reading } from './backend/reading.ts'
+import { scanning } from './backend/scanning.ts'
 import { separation } from './backend/separation.ts'
 import { states } from './backend/states.ts'
 import type { Store } from './backend/store.ts'
@@ -39,6 +40,6 @@ export type { TestRunner } from './runner.ts'
 /** Defines the cases. Which of them is decided by the module's traits and by the options, never by its kind. */
 export function backendSuite(runner: TestRunner, options: SuiteOptions): void {
   runner.describe(`the contract of a view backend: ${options.module.kind}`, () => {
-    for (const section of [states, applying, reading, listing, edges, separation, admin, durability, faults]) section(runner, options)
+    for (const section of [states, applying, reading, listing, edges, separation, scanning, admin, durability, faults]) section(runner, options)
   })
 }

@@ -1,4 +1,3 @@
-import http from 'node:http'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import { type ApiServer, createApi, type HttpOptions } from '../../src/api/server.ts'
 import type { ViewDefinition } from '../../src/generations/definition.ts'
@@ -196,8 +195,19 @@ export class TestView implements View {
 
   stopped: LogfoldError | undefined
 
-  doubt = (): void => {
+  doubt = (error: LogfoldError): LogfoldError => {
     this.doubts++
+    return error
+  }
+
+  /** Shards that fell behind. */
+  readonly behind = new Set<string>()
+  whenBehind: 'refuse' | 'serve' = 'refuse'
+
+  assess = (shards: readonly string[]): 'current' | 'stale' => {
+    if (!shards.some(shard => this.behind.has(shard))) return 'current'
+    if (this.whenBehind === 'serve') return 'stale'
+    throw new LogfoldError('view-behind', 'A shard fell behind', { retryAfterMs: 1_000 })
   }
 
   onApplied = (listener: (shard: string) => void): (() => void) => {
@@ -253,7 +263,7 @@ export const countVouched = (view: TestView): { asked: number; next: () => Promi
   view.reader = {
     get: ids => reader.get(ids),
     list: options => reader.list(options),
-    filled: () => reader.filled(),
+    filled: shard => reader.filled(shard),
     vouched: shard => {
       counter.asked++
       for (const resolve of resolvers) resolve()
@@ -263,38 +273,3 @@ export const countVouched = (view: TestView): { asked: number; next: () => Promi
   }
   return counter
 }
-
-export interface RawAnswer {
-  readonly status: number
-  readonly headers: http.IncomingHttpHeaders
-  readonly trailers: NodeJS.Dict<string>
-  readonly body: Buffer
-}
-
-/** A request as it is, without what `fetch` makes of paths and headers. Each on a connection of its own. */
-export function request(
-  port: number,
-  path: string,
-  options: { readonly method?: string; readonly headers?: http.OutgoingHttpHeaders; readonly body?: Uint8Array | string } = {},
-): Promise<RawAnswer> {
-  return new Promise((resolve, reject) => {
-    const { method = 'GET', headers = {}, body } = options
-    const sent = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false }, answer => {
-      const chunks: Buffer[] = []
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-      answer.on('error', reject)
-      answer.on('end', () => {
-        const { statusCode = 0, trailers } = answer
-        resolve({ status: statusCode, headers: answer.headers, trailers, body: Buffer.concat(chunks) })
-      })
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
-
-export const json = (value: unknown): { readonly method: 'PUT'; readonly headers: Record<string, string>; readonly body: string } => ({
-  method: 'PUT',
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify(value),
-})

@@ -138,6 +138,18 @@ async function listOf(backend: ViewBackend, generation: Generation, limit: numbe
   return all
 }
 
+/** What stands on one shard, in key order. */
+async function scanOf(backend: ViewBackend, generation: Generation, shard: string, limit: number): Promise<unknown> {
+  const all = new Map<string, unknown>()
+  let cursor: string | undefined
+  do {
+    const page = await backend.admin(generation).scan(shard, { limit, ...(cursor === undefined ? {} : { cursor }) })
+    for (const { id, value, listed } of page.found) all.set(id, [id, textOf(value), listed])
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return [...all].sort(([a], [b]) => compareBytes(a, b)).map(([, found]) => found)
+}
+
 async function expectSame(systems: readonly System[], generation: Generation, model: Model): Promise<void> {
   for (const { backend } of systems) {
     expect(await listOf(backend, generation, 4, '')).toEqual(model.sorted(''))
@@ -146,6 +158,12 @@ async function expectSame(systems: readonly System[], generation: Generation, mo
     for (const shard of backend.shards) {
       expect(await backend.writer(generation).checkpoints(shard)).toEqual({ kind: 'open', checkpoints: model.checkpoints() })
       expect(await backend.reader(generation).vouched(shard)).toEqual(model.positions)
+      const owned = model.sorted('').filter(([id]) => backend.owner(id) === shard)
+      expect(await scanOf(backend, generation, shard, 3)).toEqual(owned.map(([id, text]) => [id, text, true]))
+      const { found, checkpoints } = await backend.admin(generation).look(shard, IDS)
+      const there = new Map(owned)
+      expect(found.map(({ id, value, listed }) => [id, textOf(value), listed])).toEqual(IDS.map(id => [id, there.get(id), there.has(id)]))
+      expect(checkpoints).toEqual(model.checkpoints())
     }
   }
 }

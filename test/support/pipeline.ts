@@ -25,14 +25,14 @@ export interface TestPipeline {
 
 /** A view `job` on a scripted log and memory shards, not started yet. */
 export async function testPipeline(
-  options: { shards?: readonly string[]; partitions?: number; log?: ScriptedLog; backend?: ViewBackend } = {},
+  options: { shards?: readonly string[]; partitions?: number; log?: ScriptedLog; backend?: ViewBackend; generation?: Generation } = {},
 ): Promise<TestPipeline> {
   const log = options.log ?? new ScriptedLog()
   const partitions = options.partitions ?? 1
   const topic = await log.topic({ name: 'job', partitions, replication: 1, create: true })
   const dead = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
   const backend = options.backend ?? new MemoryBackend(options.shards ?? ['a'])
-  const generation: Generation = {
+  const generation: Generation = options.generation ?? {
     view: 'job',
     number: 1,
     partitions,

@@ -41,7 +41,7 @@ export function durability(runner: TestRunner, options: SuiteOptions): void {
     test('what was not filled is not filled after a new connect', async store => {
       await openAll(store, generation)
       await store.reconnect()
-      assert.equal(await store.backend.reader(generation).filled(), false)
+      for (const shard of store.shards) assert.equal(await store.backend.reader(generation).filled(shard), false)
     })
 
     test('what was dropped is absent after a new connect', async store => {

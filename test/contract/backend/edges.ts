@@ -5,7 +5,8 @@ import type { TestRunner } from '../runner.ts'
 import { batch, bytesOf, contentsOf, del, fold, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
-const IDS = [
+/** Ids that a careless store would mistake for something else. */
+export const IDS = [
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'length', 'undefined', 'null', 'true', '0', '-1', '1e3'],
   ...['.', '..', '/', '//', 'a/b', '../../etc', '%', '%2F', '%00', '\\', '\\0', '\\u0000', 'job@1', 'job@2/keys', '2/keys', 'keys'],
   ...['identity', 'checkpoint/0', "'", '"', '`', "';--", '$1', '?', ':id', '{}', '[]', '*', '#', '&', '=', '+', ' ', '  ', ' a', 'a '],

@@ -27,6 +27,9 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
         await assertThrows('view-lost', 'get', () => reader.get([idOf(store, shard)]))
         await assertThrows('view-lost', 'list', () => reader.list({ limit: 1 }))
         await assertThrows('view-lost', 'vouched', () => reader.vouched(shard))
+        const admin = store.backend.admin(generation)
+        await assertThrows('view-lost', 'scan', () => admin.scan(shard, { limit: 1 }))
+        await assertThrows('view-lost', 'look', () => admin.look(shard, [idOf(store, shard)]))
         assert.deepEqual(await store.backend.writer(generation).apply(shard, batch(0, entries.length, 300)), { kind: 'lost' })
         await assertOthersGoOn(store, shard, generation)
       })
@@ -58,6 +61,8 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
           ['get', () => reader.get([idOf(store, shard)])],
           ['list', () => reader.list({ limit: 1 })],
           ['vouched', () => reader.vouched(shard)],
+          ['scan', () => store.backend.admin(generation).scan(shard, { limit: 1 })],
+          ['look', () => store.backend.admin(generation).look(shard, [idOf(store, shard)])],
           ['open', () => store.backend.admin(generation).open(shard)],
         ] as const) {
           await assertThrows('view-unavailable', what, read)
@@ -75,6 +80,7 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
 async function assertOthersGoOn(store: Store, shard: string, of: Generation): Promise<void> {
   for (const other of store.shards.filter(name => name !== shard)) {
     assert.deepEqual((await store.backend.reader(of).get([idOf(store, other)])).map(textOf), ['1'])
+    assert.equal((await store.backend.admin(of).scan(other, { limit: 1 })).found.length, 1)
     const outcome = await store.backend.writer(of).apply(other, batch(2, 0, 1))
     assert.deepEqual(outcome, { kind: 'applied' })
   }

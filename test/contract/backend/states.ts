@@ -75,7 +75,7 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'filled',
-    run: (store, generation) => store.backend.reader(generation).filled(),
+    run: (store, generation, shard) => store.backend.reader(generation).filled(shard),
     expected: () => ({ ...reads, open: answers(false), filled: answers(true) }),
   },
   {
@@ -134,6 +134,30 @@ const operations: readonly Operation[] = [
       dropped: answers(0),
       lost: answers(0),
     }),
+  },
+  {
+    name: 'scan',
+    run: async (store, generation) => {
+      const found = []
+      for (const shard of store.shards) found.push(...(await store.backend.admin(generation).scan(shard, { limit: 10 })).found)
+      return found.map(({ id, value, listed }) => [id, textOf(value), listed])
+    },
+    expected: () => ({ ...reads, open: answers([['one', '1', true]]), filled: answers([['one', '1', true]]) }),
+  },
+  {
+    name: 'look',
+    run: async (store, generation) => {
+      const { found, checkpoints } = await store.backend.admin(generation).look(store.backend.owner('one'), ['one', 'two'])
+      return { found: found.map(({ id, value, listed }) => [id, textOf(value), listed]), checkpoints }
+    },
+    expected: () => {
+      const found = [
+        ['one', '1', true],
+        ['two', undefined, false],
+      ]
+      const looked = answers({ found, checkpoints: [at(1), checkpointZero, checkpointZero] })
+      return { ...reads, open: looked, filled: looked }
+    },
   },
   {
     name: 'drop',

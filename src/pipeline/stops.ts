@@ -1,5 +1,5 @@
-import { LogfoldError } from '../model/errors.ts'
-import { type Generation, type Identity, identityDifference, identityOf } from '../model/view-backend.ts'
+import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { type Batch, type Generation, type Identity, identityDifference, identityOf } from '../model/view-backend.ts'
 
 /** Why a shard with another identity isn't touched, by what differs first: each has a remedy of its own. */
 export function foreignShard(generation: Generation, shard: string, found: Identity): LogfoldError {
@@ -28,4 +28,24 @@ export function foreignShard(generation: Generation, shard: string, found: Ident
         },
       )
   }
+}
+
+export const refusedBy = (shard: string, { from, checkpoint }: Batch, cause: unknown): LogfoldError => {
+  const remedy = isLogfoldError(cause) ? cause.remedy : undefined
+  return new LogfoldError('store-refused', `Shard ${shard} refuses the batch ${from} to ${checkpoint.position}: ${messageOf(cause)}`, {
+    cause,
+    ...(remedy === undefined ? {} : { remedy }),
+  })
+}
+
+/** What ended the fold of a partition, as the reason for which its view is stopped. */
+export function asStop(error: unknown, generation: Generation, partition: number): LogfoldError {
+  if (!isLogfoldError(error))
+    return new LogfoldError('internal', `Partition ${partition} of ${generation.view}: ${messageOf(error)}`, { cause: error })
+  if (error.code !== 'offset-out-of-range') return error
+  return new LogfoldError('offset-out-of-range', `Partition ${partition}: ${error.message}`, {
+    remedy:
+      'The log is not the one the store was folded from, or it lost its end. Bring the log back, or let the view be folded again into an empty store',
+    cause: error,
+  })
 }

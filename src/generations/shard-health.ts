@@ -1,0 +1,127 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import type { Offset } from '../model/record.ts'
+import type { ViewReader } from '../model/view-backend.ts'
+
+const LOOK_DELAY_MS = 1_000
+/** While it can't be read, so that it is read soon after it can. */
+const LOOK_DELAY_UNWELL_MS = 200
+
+/**
+ * What a process knows of one shard of a generation.
+ * - unknown: it was not looked at yet.
+ * - up: it answers, and is filled.
+ * - folding: it was opened, and isn't filled yet: it is new, or lost its data.
+ * - behind: it vouches for less than it once did: an older state of it was brought back.
+ * - away: it doesn't answer, or doesn't hold the generation.
+ */
+export type Health =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'folding' | 'behind'; readonly progress: Progress | undefined }
+  | { readonly kind: 'away'; readonly error: LogfoldError }
+
+/** In offsets, summed over the partitions. */
+export interface Progress {
+  readonly done: Offset
+  readonly total: Offset
+}
+
+/** Undefined while the log, which knows the total, is away. */
+export function formatProgress(progress: Progress | undefined): string {
+  if (progress === undefined) return 'it is not known how far, as the log is away'
+  const { done, total } = progress
+  return `${done} of ${total} offsets (${total === 0 ? 100 : Math.floor((100 * done) / total)} %) so far`
+}
+
+export function formatHealth(health: Health): string {
+  switch (health.kind) {
+    case 'folding':
+      return `it is being folded, ${formatProgress(health.progress)}`
+    case 'behind':
+      return `it came back with an older state and catches up, ${formatProgress(health.progress)}`
+    case 'away':
+      return messageOf(health.error)
+    default:
+      return health.kind
+  }
+}
+
+interface ShardHealthOptions {
+  readonly reader: ViewReader
+  /** Of the view's topic. */
+  readonly endOffsets: () => Promise<readonly Offset[]>
+  /** Ends the looking. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Looks at one shard each second, so that a loss is known where nobody reads or writes. What it once vouched for is remembered: a backup that was restored, or a
+ * replica that lagged and was promoted, has an identity and checkpoints, only older ones. Neither is seen within the second before a look.
+ */
+export class ShardHealth {
+  readonly shard: string
+  readonly #options: ShardHealthOptions
+  /** Highest vouched positions seen, one a partition. */
+  #highest: readonly Offset[] = []
+  #now: Health = { kind: 'unknown' }
+  #doubtful = Promise.withResolvers<void>()
+
+  constructor(shard: string, options: ShardHealthOptions) {
+    this.shard = shard
+    this.#options = options
+  }
+
+  get now(): Health {
+    return this.#now
+  }
+
+  /** A read met something that doesn't fit: the next look comes at once. */
+  doubt(): void {
+    this.#doubtful.resolve()
+  }
+
+  /** Settles once the signal has ended it. */
+  async watch(): Promise<void> {
+    const { signal } = this.#options
+    while (!signal.aborted) {
+      this.#doubtful = Promise.withResolvers()
+      this.#now = await this.#look()
+      if (this.#now.kind === 'up') await Promise.race([this.#doubtful.promise, pause(LOOK_DELAY_MS, signal)])
+      else await pause(LOOK_DELAY_UNWELL_MS, signal)
+    }
+  }
+
+  async #look(): Promise<Health> {
+    const { reader } = this.#options
+    try {
+      // In this order: what is filled now vouches, a moment later, for at least that much.
+      const filled = await reader.filled(this.shard)
+      const vouched = await reader.vouched(this.shard)
+      if (!filled) return { kind: 'folding', progress: await this.#foldingProgress(vouched) }
+      const behind = this.#highest.some((highest, partition) => (vouched[partition] ?? 0) < highest)
+      if (behind) return { kind: 'behind', progress: progressOf(vouched, this.#highest) }
+      this.#highest = vouched
+      return { kind: 'up' }
+    } catch (error) {
+      return { kind: 'away', error: isLogfoldError(error) ? error : new LogfoldError('view-unavailable', messageOf(error), { cause: error }) }
+    }
+  }
+
+  async #foldingProgress(vouched: readonly Offset[]): Promise<Progress | undefined> {
+    try {
+      return progressOf(vouched, await this.#options.endOffsets())
+    } catch (error) {
+      if (isLogfoldError(error, 'log-unavailable')) return undefined
+      throw error
+    }
+  }
+}
+
+/** Each partition counts up to its total: what is beyond makes up for nothing elsewhere. */
+const progressOf = (vouched: readonly Offset[], totals: readonly Offset[]): Progress => ({
+  done: totals.reduce((sum, total, partition) => sum + Math.min(total, vouched[partition] ?? 0), 0),
+  total: totals.reduce((sum, total) => sum + total, 0),
+})
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined)

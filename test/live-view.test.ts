@@ -1,0 +1,178 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { MemoryBackend } from '../backends/memory/backend.ts'
+import { LiveView } from '../src/generations/live-view.ts'
+import { LogfoldError } from '../src/model/errors.ts'
+import { DeadLetters } from '../src/pipeline/dead-letters.ts'
+import type { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
+import { silent, testPipeline, until } from './support/pipeline.ts'
+import { ScriptedLog } from './support/scripted-log.ts'
+
+const ending: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end()
+})
+
+interface World {
+  readonly backend: MemoryBackend
+  put(id: string, value: string): void
+  /** Another process that serves the view. */
+  serve(whenBehind?: 'refuse' | 'serve'): LiveView<DeadLetters>
+  /** A worker that folds it. */
+  fold(): Promise<ViewPipeline>
+  /** Settles once every shard is. */
+  filled(): Promise<void>
+}
+
+async function world(): Promise<World> {
+  const log = new ScriptedLog()
+  const backend = new MemoryBackend(['a', 'b'])
+  const topic = await log.topic({ name: 'job', partitions: 1, replication: 1, create: true })
+  const serve = (whenBehind: 'refuse' | 'serve' = 'refuse'): LiveView<DeadLetters> => {
+    const view = new LiveView<DeadLetters>({
+      definition: {
+        view: 'job',
+        topic: 'job',
+        partitions: 1,
+        replication: 1,
+        create: true,
+        backend: 'memory',
+        shards: ['a', 'b'],
+        partitioner: 'murmur2',
+        writable: true,
+        format: 'json',
+        ordered: false,
+        jsonSchema: undefined,
+      },
+      schema: undefined,
+      whenBehind,
+      namespace: 'logfold',
+      log,
+      backend,
+      openDeadLetters: (at, letters) => new DeadLetters(at, letters, silent),
+      logger: silent,
+    })
+    ending.push(() => view.close())
+    return view
+  }
+  const fold = async (): Promise<ViewPipeline> => {
+    const { generation } = await serve().connected()
+    const { pipeline, stop } = await testPipeline({ log, backend, generation })
+    ending.push(stop)
+    await pipeline.start()
+    return pipeline
+  }
+  const filled = async (): Promise<void> => {
+    const { generation } = await serve().connected()
+    for (const shard of backend.shards) await until(async () => expect(await backend.reader(generation).filled(shard)).toBe(true))
+  }
+  const put = (id: string, value: string): void => {
+    topic.put(0, id, value)
+    log.wake()
+  }
+  return { backend, put, serve, fold, filled }
+}
+
+const kinds = (view: LiveView<DeadLetters>): Record<string, string> =>
+  Object.fromEntries([...view.health()].map(([shard, { kind }]) => [shard, kind]))
+
+const code = (ask: () => unknown): string => {
+  try {
+    ask()
+    return 'none'
+  } catch (error) {
+    return error instanceof LogfoldError ? error.code : String(error)
+  }
+}
+
+describe('a view over several shards', () => {
+  it('serves what stands on the others while one of them is away, also to a process that starts then', async () => {
+    const { backend, put, serve, fold, filled } = await world()
+    put('one', '1')
+    await fold()
+    await filled()
+    backend.faults('a').away = true
+    const view = serve()
+    await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'up' }))
+    expect(view.readiness()).toBe(undefined)
+    expect(view.serving().generation.number).toBe(1)
+    backend.faults('b').away = true
+    await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'away' }))
+    expect(code(() => view.serving())).toBe('view-unavailable')
+  })
+
+  it('goes on serving from the others while one that was emptied is folded again, and says how far that is', async () => {
+    const { backend, put, serve, fold } = await world()
+    for (let at = 0; at < 20; at++) put(`id-${at}`, '1')
+    const pipeline = await fold()
+    const view = serve()
+    await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
+    await pipeline.stop()
+    backend.faults('a').lose()
+    await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'up' }))
+    const { generation } = await view.connected()
+    await backend.admin(generation).open('a')
+    await until(() => expect(view.health().get('a')).toEqual({ kind: 'folding', progress: { done: 0, total: 20 } }))
+    expect(code(() => view.serving())).toBe('none')
+    const told = view.doubt(new LogfoldError('view-folding', 'not filled yet'))
+    expect(told.message).toBe('The view job is being folded: shard a, 0 of 20 offsets (0 %) so far')
+  })
+})
+
+describe('a shard that comes back with an older state', () => {
+  it('is found by the processes that serve, and refused or said to be stale until it has caught up', async () => {
+    const { backend, put, serve, fold, filled } = await world()
+    put('one', '1')
+    const pipeline = await fold()
+    await filled()
+    const [refusing, serving] = [serve('refuse'), serve('serve')]
+    const restore = backend.faults('a').backUp()
+    put('one', '2')
+    put('two', '2')
+    await until(() => expect(kinds(serving)).toEqual({ a: 'up', b: 'up' }))
+    const { generation } = await serving.connected()
+    await until(async () => expect(await backend.reader(generation).vouched('a')).toEqual([3]))
+    // Each has seen it.
+    const seen = async (view: LiveView<DeadLetters>): Promise<void> => {
+      const before = view.health().get('a')
+      await until(() => expect(view.health().get('a')).not.toBe(before))
+    }
+    await Promise.all([seen(refusing), seen(serving)])
+    await pipeline.stop()
+    restore()
+    for (const view of [refusing, serving]) await until(() => expect(kinds(view)).toEqual({ a: 'behind', b: 'up' }))
+    expect(refusing.health().get('a')).toMatchObject({ progress: { total: 3 } })
+    expect([code(() => refusing.assess(['a', 'b'])), code(() => refusing.assess(['b']))]).toEqual(['view-behind', 'none'])
+    expect([serving.assess(['a', 'b']), serving.assess(['b'])]).toEqual(['stale', 'current'])
+    await fold()
+    for (const view of [refusing, serving]) await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
+    expect([refusing.assess(['a']), serving.assess(['a'])]).toEqual(['current', 'current'])
+  })
+
+  it('is folded on by its worker, though no record comes', async () => {
+    const { backend, put, fold, serve, filled } = await world()
+    await fold()
+    await filled()
+    const restore = backend.faults('a').backUp()
+    for (let at = 0; at < 20; at++) put(`id-${at}`, '1')
+    const { generation } = await serve().connected()
+    const vouched = async (): Promise<unknown> => (await backend.reader(generation).vouched('a'))[0]
+    await until(async () => expect(await vouched()).toBe(20))
+    restore()
+    expect(await vouched()).not.toBe(20)
+    await until(async () => expect(await vouched()).toBe(20))
+  })
+
+  it('is marked as filled again where the older state is from before it was', async () => {
+    const { backend, put, fold, serve } = await world()
+    put('one', '1')
+    const { generation } = await serve().connected()
+    for (const shard of backend.shards) await backend.admin(generation).open(shard)
+    const restore = backend.faults('a').backUp()
+    await fold()
+    const filled = async (): Promise<boolean> => await backend.reader(generation).filled('a')
+    await until(async () => expect(await filled()).toBe(true))
+    restore()
+    expect(await filled()).toBe(false)
+    await until(async () => expect(await filled()).toBe(true))
+  })
+})

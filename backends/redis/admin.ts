@@ -1,8 +1,8 @@
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import {
-  type Generation,
-  generationName,
+  checkpointZero,
   type Look,
   type OpenOutcome,
   type Scan,
@@ -13,7 +13,6 @@ import {
 } from '../../src/model/view-backend.ts'
 import type { Reply } from './connection.ts'
 import { Emptying } from './emptying.ts'
-import { evictedText } from './evictions.ts'
 import { outage } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import { look } from './look.ts'
@@ -22,7 +21,17 @@ import { Request } from './request.ts'
 import { scanPage } from './scan.ts'
 import { script } from './script.ts'
 import type { Exclusive, Shard, Shards } from './shard.ts'
-import { assertOpen, checkpointOf, checkpointsOf, checkpointText, checkpointZero, identityText, type Standing, standingOf } from './standing.ts'
+import {
+  assertOpen,
+  checkpointOf,
+  checkpointsOf,
+  checkpointText,
+  identityText,
+  openingOf,
+  openingText,
+  type Standing,
+  standingOf,
+} from './standing.ts'
 import { begin, commit, discard } from './transaction.ts'
 
 /** How often an operation begins anew because somebody else was at the same keys. */
@@ -68,15 +77,24 @@ export class RedisAdmin implements ViewAdmin {
     })
   }
 
-  async markFilled(name: string, endOffsets: readonly Offset[]): Promise<boolean> {
+  async opening(name: string): Promise<string> {
     const shard = this.#shards.shard(name)
-    const { identity, filled, checkpoints } = this.#names
+    const [reply] = await shard.read(new Request().command('MGET', this.#names.identity, this.#names.opening))
+    const [found, opening] = reply as readonly Reply[]
+    assertOpen(found, this.#generation, shard)
+    return openingOf(opening)
+  }
+
+  async markFilled(name: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
+    const shard = this.#shards.shard(name)
+    const { identity, filled, opening: present, checkpoints } = this.#names
     return await shard.exclusive(async connection => {
       for (let tries = 0; tries < TRIES; tries++) {
-        // Not the checkpoints: while the identity is the same, they only grow.
-        const [found, ...rest] = await begin(shard, connection, [identity], [identity, ...checkpoints])
+        // Not the others: while the identity isn't touched, the opening is the same, and the checkpoints only grow.
+        const [found, kept, ...rest] = await begin(shard, connection, [identity], [identity, present, ...checkpoints])
         const all = checkpointsOf(rest)
-        if (standingOf(found, this.#generation, name).kind !== 'open' || all === undefined || !vouchesFor(all, endOffsets)) {
+        const meant = standingOf(found, this.#generation, name).kind === 'open' && openingOf(kept) === opening
+        if (!meant || all === undefined || !vouchesFor(all, endOffsets)) {
           await discard(connection)
           return false
         }
@@ -157,16 +175,16 @@ export class RedisAdmin implements ViewAdmin {
 
   /** Identity and checkpoint 0 for every partition, on an empty shard. */
   async #begin(shard: Shard, connection: Exclusive, inspection: Inspection): Promise<boolean> {
-    const { identity, checkpoints, emptying, evicted } = this.#names
+    const { identity, checkpoints, emptying, opening } = this.#names
     const [found] = await begin(shard, connection, [identity], [identity])
     if (found !== null) {
       await discard(connection)
       return false
     }
     const request = new Request().command('UNLINK', emptying)
-    if (inspection.evictedKeys > 0) request.command('SET', evicted, evictedText(inspection))
-    request.begin('MSET', 2 + checkpoints.length * 2)
+    request.begin('MSET', 4 + checkpoints.length * 2)
     for (const key of checkpoints) request.raw(key).text(checkpointText(checkpointZero))
+    request.raw(opening).text(openingText(inspection))
     request.raw(identity).text(identityText(this.#generation, shard.name))
     return await commit(shard, connection, request)
   }

@@ -1,10 +1,13 @@
 import { LogfoldError } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import type { Generation, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
+import type { ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
 import { RedisAdmin } from './admin.ts'
 import { addressOf, placeOf, type RedisConfig } from './config.ts'
 import type { Target } from './connection.ts'
+import { type Names, namesOf } from './names.ts'
 import { RedisReader } from './reader.ts'
+import { missingRight } from './rights.ts'
 import { Ring } from './ring.ts'
 import { Shard, type Shards } from './shard.ts'
 import { RedisWriter } from './writer.ts'
@@ -16,6 +19,8 @@ export class RedisBackend implements ViewBackend, Shards {
   readonly #ring: Ring
   readonly #byName: ReadonlyMap<string, Shard>
   readonly #keyPrefix: string
+  /** Whether anybody asked for a generation. */
+  #used = false
 
   constructor(config: RedisConfig, logger: Logger) {
     this.shards = Object.keys(config.shards)
@@ -36,30 +41,39 @@ export class RedisBackend implements ViewBackend, Shards {
   }
 
   reader(generation: Generation): ViewReader {
-    return new RedisReader(this, this.#keyPrefix, generation)
+    return new RedisReader(this, this.#namesOf(generation), generation)
   }
 
   writer(generation: Generation): ViewWriter {
-    return new RedisWriter(this, this.#keyPrefix, generation)
+    return new RedisWriter(this, this.#namesOf(generation), generation)
   }
 
   admin(generation: Generation): ViewAdmin {
-    return new RedisAdmin(this, this.#keyPrefix, generation)
+    return new RedisAdmin(this, this.#namesOf(generation), generation)
   }
 
   async ping(shard: string): Promise<Error | undefined> {
-    return await this.shard(shard).ping()
+    const asked = this.shard(shard)
+    const fault = await asked.ping()
+    // A worker finds out by folding; and an API process may do without the right to write.
+    return fault ?? (this.#used ? undefined : await missingRight(asked, this.#keyPrefix))
   }
 
   async close(): Promise<void> {
     await Promise.all(this.all.map(shard => shard.close()))
+  }
+
+  #namesOf(generation: Generation): Names {
+    this.#used = true
+    const names = namesOf(this.#keyPrefix, generation)
+    for (const shard of this.all) shard.know(names)
+    return names
   }
 }
 
 function targetOf(name: string, url: string, config: RedisConfig): Target {
   const address = addressOf(url)
   const { host, port, db, secure } = address
-  const { ca, cert, key, rejectUnauthorized, servername } = config.tls ?? {}
   const own = address.password !== undefined
   return {
     where: `Shard ${name} (${placeOf(address)})`,
@@ -68,14 +82,6 @@ function targetOf(name: string, url: string, config: RedisConfig): Target {
     db,
     username: own ? address.username : config.username,
     password: own ? address.password : config.password,
-    tls: secure
-      ? {
-          ...(ca === undefined ? {} : { ca }),
-          ...(cert === undefined ? {} : { cert }),
-          ...(key === undefined ? {} : { key }),
-          ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-          ...(servername === undefined ? {} : { servername }),
-        }
-      : undefined,
+    tls: secure ? (config.tls ?? {}) : undefined,
   }
 }

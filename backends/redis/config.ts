@@ -10,13 +10,23 @@ const FORM = 'redis://host:port, or rediss://host:port for TLS, such as redis://
 /** What is wrong with it; undefined where nothing is. Doesn't repeat what was written: it may hold a password. */
 function urlFault(written: string): string | undefined {
   if (!/^rediss?:\/\//.test(written) || !URL.canParse(written)) return `It must be ${FORM}`
-  const { hostname, pathname, search, hash, port } = new URL(written)
+  const { hostname, pathname, search, hash, port, username, password } = new URL(written)
   if (hostname === '') return `It must be ${FORM}`
+  if (decoded(username) === undefined || decoded(password) === undefined) return 'A % in the user name or password is written as %25'
   if (port === '0') return 'The port must be at least 1, and at most 65535'
   if (search !== '' || hash !== '') return 'Nothing may stand behind the address but the number of a database, such as redis://127.0.0.1:7001/2'
   if (!/^(\/\d{0,6})?$/.test(pathname))
     return 'Behind the address may stand the number of a database, such as redis://127.0.0.1:7001/2, and nothing else'
   return undefined
+}
+
+/** Undefined where it isn't encoded as parts of URLs are. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
 }
 
 const redisUrl = z.string().superRefine((written, { addIssue }) => {
@@ -95,8 +105,8 @@ export function addressOf(url: string): Address {
     port: port === '' ? DEFAULT_PORT : Number(port),
     db: Number(pathname.slice(1)),
     secure: protocol === 'rediss:',
-    username: username === '' ? undefined : decodeURIComponent(username),
-    password: password === '' ? undefined : decodeURIComponent(password),
+    username: username === '' ? undefined : decoded(username),
+    password: password === '' ? undefined : decoded(password),
   }
 }
 

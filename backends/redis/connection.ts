@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Command, Redis, type RedisOptions } from 'ioredis'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, codeOf, outage, unanswered } from './faults.ts'
@@ -26,6 +27,8 @@ export interface Target {
 export class Connection {
   readonly where: string
   readonly inspection: Inspection
+  /** The server's run that it is of. Where that isn't told, something of its own: it doesn't outlive a run either. */
+  readonly run: string
   readonly #redis: Redis
   #gone: LogfoldError | undefined
 
@@ -33,6 +36,7 @@ export class Connection {
     this.where = where
     this.#redis = redis
     this.inspection = inspection
+    this.run = inspection.runId ?? randomUUID()
     redis.once('end', () => {
       this.#gone ??= outage(where, new Error('Connection is closed.'))
     })
@@ -111,10 +115,10 @@ async function handshake(redis: Redis, { where, username, password, db }: Target
   request.command('CLIENT', 'SETNAME', 'logfold')
   request.command('INFO')
   const replies = await sendOver(redis, request)
-  let info: string | undefined
+  let info: Reply | undefined
   for (const [at, command] of request.commands.entries()) {
     const reply = replies[at]
-    if (command === 'INFO' && Buffer.isBuffer(reply)) info = reply.toString()
+    if (command === 'INFO') info = reply
     const optional = command === 'CLIENT' || command === 'INFO'
     if (reply instanceof Error && !(optional && codeOf(reply) === 'NOPERM')) throw outage(where, reply)
   }

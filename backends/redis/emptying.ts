@@ -1,19 +1,52 @@
-import { type Generation, generationName } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Reply } from './connection.ts'
 import { codeOf, outage } from './faults.ts'
 import type { Names } from './names.ts'
 import { Request } from './request.ts'
-import { type Exclusive, firstCause, type Shard } from './shard.ts'
+import { script } from './script.ts'
+import type { Exclusive, Shard } from './shard.ts'
 
 /** Entries a step deletes: the server is busy for a millisecond or two. */
 const STEP_ENTRIES = 1_000
+
+/**
+ * KEYS: the identity, the key of the ids, an entry for each of these ids.
+ * ARGV: SREM or ZREM, at least one id.
+ * Deletes the entries, and takes the ids out of their key.
+ * Returns 0 where an identity stands: then nothing was done. Else 1.
+ */
+const TAKE_OUT = `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('UNLINK', unpack(KEYS, 3))
+redis.call(ARGV[1], KEYS[2], unpack(ARGV, 2))
+return 1`
+
+/**
+ * KEYS: the identity, a key.
+ * ARGV: a type, as TYPE says it.
+ * Deletes the key where it holds something of another type.
+ * Returns 0 where an identity stands: then nothing was done. Else 1.
+ */
+const DELETE_OTHER = `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+if redis.call('TYPE', KEYS[2]).ok ~= ARGV[1] then redis.call('UNLINK', KEYS[2]) end
+return 1`
+
+/**
+ * KEYS: the identity, at least one key.
+ * ARGV: none.
+ * Deletes the keys.
+ * Returns 0 where an identity stands: then nothing was done. Else 1.
+ */
+const DELETE = `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('UNLINK', unpack(KEYS, 2))
+return 1`
 
 /** `opened`: an identity came to stand there meanwhile; nothing that is its was touched. `stopped`: by the signal. */
 export type Emptied = 'emptied' | 'opened' | 'stopped'
 
 /**
- * Deletes the entries of a generation without an identity, in small steps. Each is a transaction that watches the identity, so somebody who was paused in the middle
- * deletes nothing of a generation that was opened since.
+ * Deletes the entries of a generation without an identity, in small steps. Each looks for the identity in the moment it deletes, so that a process that was paused in the middle
+ * deletes nothing of a generation that was opened since. What is deleted are always whole entries with their ids, so that a generation that came and went meanwhile
+ * leaves nothing unnamed either. The checkpoints stay, and so does `emptying`: while one of them stands, the worker that opens it knows that something may be left.
  */
 export class Emptying {
   readonly #shard: Shard
@@ -28,50 +61,64 @@ export class Emptying {
     this.#names = names
   }
 
-  /** By the ids, and at last the ids themselves. Where the key of the ids holds something else, that goes, and `strays` finds the entries. */
-  async byIds(signal?: AbortSignal): Promise<Emptied> {
+  /** @param remnants whether entries may be there that the ids don't name. Where the ids are found to be something else, they are. */
+  async all(remnants: boolean, signal?: AbortSignal): Promise<Emptied> {
+    const emptied = await this.byIds(signal)
+    return emptied === 'unlisted' || (remnants && emptied === 'emptied') ? await this.strays(signal) : emptied
+  }
+
+  /** By the ids. `unlisted`: their key held something else, which was deleted. */
+  async byIds(signal?: AbortSignal): Promise<Emptied | 'unlisted'> {
+    const { ordered } = this.#generation
+    const { identity, ids: key } = this.#names
     let cursor = '0'
     do {
       if (signal?.aborted) return 'stopped'
-      const ids = this.#idsFrom(cursor)
-      const seen = await this.#watch(ids)
-      if (seen === 'opened') return seen
-      const fault = seen instanceof Error ? seen : undefined
-      if (fault !== undefined && codeOf(fault) !== 'WRONGTYPE') throw outage(this.#shard.where, fault)
-      const found = fault === undefined ? this.#found(seen as Reply) : { cursor: '0', ids: [] }
-      const done = await this.#delete(found.ids, found.cursor === '0')
-      if (!done) return 'opened'
+      const reply = await this.#ask(this.#idsFrom(cursor))
+      if (reply instanceof Error) {
+        if (codeOf(reply) !== 'WRONGTYPE') throw outage(this.#shard.where, reply)
+        return (await this.#did(script(DELETE_OTHER, [identity, key], ordered ? 'zset' : 'set'))) ? 'unlisted' : 'opened'
+      }
+      const found = this.#found(reply)
+      if (!(await this.#takeOut(found.ids))) return 'opened'
       cursor = found.cursor
     } while (cursor !== '0')
     return 'emptied'
   }
 
   /** Whatever else has a key of the generation's. Goes over all keys of the server. */
-  async strays(keyPrefix: string): Promise<Emptied> {
-    const pattern = `${globOf(`${keyPrefix}${generationName(this.#generation)}`)}[:/]*`
+  async strays(signal?: AbortSignal): Promise<Emptied> {
+    const { identity, ids, emptying, checkpoints, pattern } = this.#names
+    const spared = new Set([ids, emptying, ...checkpoints].map(key => key.toString('latin1')))
     let cursor = '0'
     do {
-      const seen = await this.#watch(new Request().command('SCAN', cursor, 'MATCH', pattern, 'COUNT', String(STEP_ENTRIES)))
-      if (seen === 'opened') return seen
-      if (seen instanceof Error) throw outage(this.#shard.where, seen)
-      const [next, keys] = seen as readonly [Buffer, readonly Buffer[]]
-      if (keys.length > 0 && !(await this.#transaction(new Request().command('MULTI').command('UNLINK', ...keys)))) return 'opened'
+      if (signal?.aborted) return 'stopped'
+      const reply = await this.#ask(new Request().command('SCAN', cursor, 'MATCH', pattern, 'COUNT', String(STEP_ENTRIES)))
+      if (reply instanceof Error) throw outage(this.#shard.where, reply)
+      const [next, found] = reply as readonly [Buffer, readonly Buffer[]]
+      const keys = found.filter(key => !spared.has(key.toString('latin1')))
+      for (const some of inSteps(keys)) if (!(await this.#did(script(DELETE, [identity, ...some])))) return 'opened'
       cursor = next.toString()
     } while (cursor !== '0')
     return 'emptied'
   }
 
-  /** Watches the identity, sees that there is none, and asks. The answer is the last command's. */
-  async #watch(question: Request): Promise<Reply | 'opened'> {
-    const { identity } = this.#names
-    const head = new Request().command('WATCH', identity).command('GET', identity)
-    const replies = await this.#connection.send(head.join(question))
-    const [watched, found, answer] = replies
-    const fault = firstCause([watched ?? null, found ?? null])
-    if (fault !== undefined) throw outage(this.#shard.where, fault)
-    if (found === null) return answer ?? null
-    await this.#connection.send(new Request().command('UNWATCH'))
-    return 'opened'
+  /** The last of all. */
+  async marks(): Promise<void> {
+    const { identity, checkpoints, emptying, opening } = this.#names
+    await this.#did(script(DELETE, [identity, emptying, opening, ...checkpoints]))
+  }
+
+  async #ask(question: Request): Promise<Reply> {
+    const [reply = null] = await this.#connection.send(question)
+    return reply
+  }
+
+  /** False where an identity came to stand there. */
+  async #did(request: Request): Promise<boolean> {
+    const reply = await this.#ask(request)
+    if (reply instanceof Error) throw outage(this.#shard.where, reply)
+    return reply === 1
   }
 
   #idsFrom(cursor: string): Request {
@@ -90,26 +137,18 @@ export class Emptying {
     return { cursor: ids.length < STEP_ENTRIES ? '0' : '1', ids }
   }
 
-  /** False where an identity came to stand there. */
-  async #delete(ids: readonly Buffer[], last: boolean): Promise<boolean> {
-    const { entry, ids: key } = this.#names
-    const request = new Request().command('MULTI')
-    if (ids.length > 0) {
-      request.command('UNLINK', ...ids.map(id => Buffer.concat([entry, id])))
-      request.command(this.#generation.ordered ? 'ZREM' : 'SREM', key, ...ids)
+  async #takeOut(ids: readonly Buffer[]): Promise<boolean> {
+    const { entry, ids: key, identity } = this.#names
+    for (const some of inSteps(ids)) {
+      const entries = some.map(id => Buffer.concat([entry, id]))
+      const request = script(TAKE_OUT, [identity, key, ...entries], this.#generation.ordered ? 'ZREM' : 'SREM', ...some)
+      if (!(await this.#did(request))) return false
     }
-    if (last) request.command('UNLINK', key)
-    return await this.#transaction(request)
-  }
-
-  async #transaction(request: Request): Promise<boolean> {
-    const replies = await this.#connection.send(request.command('EXEC'))
-    const exec = replies.at(-1)
-    const fault = firstCause(replies) ?? (Array.isArray(exec) ? firstCause(exec) : undefined)
-    if (fault !== undefined) throw outage(this.#shard.where, fault)
-    return exec !== null
+    return true
   }
 }
 
-/** As a pattern that matches nothing but itself. */
-const globOf = (text: string): string => text.replace(/[\\*?[\]]/g, '\\$&')
+/** SCAN and SSCAN may give many more than they are asked for, and a script takes no more than some thousand arguments. */
+function* inSteps(keys: readonly Buffer[]): Generator<readonly Buffer[]> {
+  for (let at = 0; at < keys.length; at += STEP_ENTRIES) yield keys.slice(at, at + STEP_ENTRIES)
+}

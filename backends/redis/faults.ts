@@ -1,4 +1,5 @@
 import { LogfoldError, messageOf } from '../../src/model/errors.ts'
+import type { Reply } from './connection.ts'
 
 /** How long a server may take for an answer, and for a connection. */
 export const COMMAND_TIMEOUT_MS = 5_000
@@ -6,14 +7,17 @@ export const CONNECT_TIMEOUT_MS = 5_000
 
 const RIGHTS = 'logfold needs ~* (or its own keys) and +@read +@write +@transaction +@scripting +@connection +info'
 
+const CLUSTER = ['it is part of a Redis Cluster', 'Use servers with cluster-enabled no: logfold spreads the entries itself'] as const
+const NAME_PRIMARY = 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'
+
 /** What an error reply with this code says, and what to do. All of them are outages: they end without the data being another. */
 const replies: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
   LOADING: ['it is still loading its data', 'Wait; logfold goes on by itself'],
   BUSY: ['it is busy with a script', 'Wait, or end the script with SCRIPT KILL'],
   OOM: ['it is out of memory', 'Raise maxmemory, or take data out of it; logfold goes on by itself'],
-  READONLY: ['it is a replica, which takes no writes', 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'],
+  READONLY: ['it is a replica, which takes no writes', NAME_PRIMARY],
   MISCONF: ['it cannot save its data, and takes no writes', "See the server's log: its disk may be full, or its folder not writable"],
-  MASTERDOWN: ['it is a replica that has lost its primary', 'Name the primary in `shards`, or make this server one with REPLICAOF NO ONE'],
+  MASTERDOWN: ['it is a replica that has lost its primary', NAME_PRIMARY],
   NOREPLICAS: ['it has fewer replicas than it demands', 'Start its replicas, or lower min-replicas-to-write'],
   NOAUTH: ['it asks for a password', 'Set `password` (and `username`) of the backend, or write them in the URL of the shard'],
   WRONGPASS: [
@@ -22,9 +26,9 @@ const replies: Readonly<Record<string, readonly [what: string, remedy: string]>>
   ],
   NOPERM: ['the user may not do this', `Give the user more rights (ACL SETUSER): ${RIGHTS}`],
   DENIED: ['it runs in protected mode', 'Give the server a password, or bind it to addresses that only trusted machines reach'],
-  CROSSSLOT: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
-  MOVED: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
-  CLUSTERDOWN: ['it is part of a Redis Cluster', 'Use servers that are no cluster: logfold spreads the entries itself'],
+  CROSSSLOT: CLUSTER,
+  MOVED: CLUSTER,
+  CLUSTERDOWN: CLUSTER,
   WRONGTYPE: [
     'a key of this view holds another kind of value',
     'Some other program wrote it. Delete the identity key of the view: the shard is folded again from the log',
@@ -33,6 +37,7 @@ const replies: Readonly<Record<string, readonly [what: string, remedy: string]>>
 
 /** Plain `ERR` replies that say nothing of the data. */
 const plainOutages: readonly (readonly [pattern: RegExp, what: string, remedy: string])[] = [
+  [/user executing the script can't/i, 'the user may not do this', `Give the user more rights (ACL SETUSER): ${RIGHTS}`],
   [/max number of clients/i, 'it has too many connections', 'Raise maxclients'],
   [/unknown command/i, 'it lacks a command', 'Use Redis 6.2 or later, and rename no commands'],
   [/DB index is out of range|invalid DB index/i, 'it has no such database', 'Name another database at the end of the URL, or raise `databases`'],
@@ -56,10 +61,23 @@ const sockets: Readonly<Record<string, readonly [what: string, remedy: string]>>
 }
 
 /** The first word of an error reply. */
-export const codeOf = (error: Error): string => /^[A-Z]+/.exec(causeOfAbort(error))?.[0] ?? ''
+export const codeOf = (error: Error): string => /^[A-Z]+/.exec(error.message.replace(AROUND, ''))?.[0] ?? ''
 
-/** EXEC that was refused as a whole tells why behind its own code. */
-const causeOfAbort = (error: Error): string => error.message.replace(/^EXECABORT Transaction discarded because of: /, '')
+/** EXEC that was refused as a whole tells why behind its own code. So does a script before Redis 7. */
+const AROUND = /^EXECABORT Transaction discarded because of: |^ERR Error running script.*?@user_script: ?\d+: (@user_script: ?\d+: )?-?/
+/** Where in a script it was: ours are one command each. */
+const BEHIND = / script: [0-9a-f]{40}, on @user_script:\d+\.$/
+
+const isError = (reply: Reply): reply is Error => reply instanceof Error
+
+/** The first error among the replies. Where a transaction was refused, the command that was at fault stands before EXEC's own error; else it may stand among EXEC's. */
+export function faultOf(replies: readonly Reply[]): Error | undefined {
+  const last = replies.at(-1)
+  return replies.find(isError) ?? (Array.isArray(last) ? last.find(isError) : undefined)
+}
+
+/** Whether the server that answers isn't, or isn't any more, the one that the address should lead to. */
+export const isMisplaced = (error: Error): boolean => /^(READONLY|MASTERDOWN)$/.test(codeOf(error))
 
 /** Whether an error reply speaks of the data or the command, and not of the server's state: repeating changes nothing. */
 export function isRefusal(error: Error): boolean {
@@ -72,6 +90,12 @@ export function isRefusal(error: Error): boolean {
 export function outage(where: string, error: unknown): LogfoldError {
   const [what, remedy] = explain(error)
   return new LogfoldError('view-unavailable', `${where}: ${what}`, { ...(remedy === '' ? {} : { remedy }), cause: error })
+}
+
+/** As `outage`, of what the server tells of itself before it refuses anything. */
+export function outageOf(where: string, code: 'LOADING' | 'READONLY' | 'CROSSSLOT'): LogfoldError {
+  const [what = '', remedy = ''] = replies[code] ?? []
+  return new LogfoldError('view-unavailable', `${where}: ${what}`, { remedy })
 }
 
 /** How it looks when one side speaks TLS and the other doesn't; `CLOSED` is another way. */
@@ -96,7 +120,7 @@ const isClosed = (error: unknown): boolean => CLOSED.test(messageOf(error))
 const socketCodeOf = (error: unknown): string => (error instanceof Error ? String(Reflect.get(error, 'code')) : '')
 
 function explain(error: unknown): readonly [what: string, remedy: string] {
-  const message = messageOf(error)
+  const message = messageOf(error).replace(BEHIND, '')
   if (message === 'Command timed out') {
     return [`no answer within ${COMMAND_TIMEOUT_MS / 1_000} s`, 'See whether the server hangs, or is busy with somebody’s slow command (SLOWLOG GET)']
   }

@@ -1,43 +1,48 @@
+import { limits } from '../../src/model/limits.ts'
 import type { Reply } from './connection.ts'
 import type { Names } from './names.ts'
 import { Request } from './request.ts'
 
-/** A page ends early above this, so that pages of the largest values don't fill the memory. */
-export const PAGE_BYTES_MAX = 4 * 1024 * 1024
+export type Read = (request: Request) => Promise<readonly Reply[]>
+
 /** So few are never too many bytes. */
 const SURELY_FITTING = 4
 
 /**
  * KEYS: any number of entries.
  * ARGV: none.
- * Returns the length of each value in bytes; 0 where there is none.
+ * Returns the length of each value in bytes; -1 where there is none, be it that the key holds something else than a string.
  */
-const LENGTHS = `local lengths = {}
-for at, key in ipairs(KEYS) do lengths[at] = redis.call('STRLEN', key) end
+const WEIGH = `local lengths = {}
+for at, key in ipairs(KEYS) do
+  local length = redis.pcall('STRLEN', key)
+  if type(length) ~= 'number' or (length == 0 and redis.call('EXISTS', key) == 0) then length = -1 end
+  lengths[at] = length
+end
 return lengths`
 
-/** How long each value is, so that a page's bytes are known before they are on their way. */
-export async function lengthsOf(
-  read: (request: Request) => Promise<readonly Reply[]>,
-  names: Names,
-  ids: readonly string[],
-): Promise<readonly number[]> {
-  if (ids.length <= SURELY_FITTING) return ids.map(() => 0)
+/** How long each value is; undefined where there is none. So a page's bytes are known before they are on their way. */
+export async function weigh(read: Read, names: Names, ids: readonly string[]): Promise<readonly (number | undefined)[]> {
+  if (ids.length === 0) return []
   const request = new Request()
     .begin('EVAL', ids.length + 2)
-    .text(LENGTHS)
+    .text(WEIGH)
     .text(String(ids.length))
   for (const id of ids) request.joined(names.entry, id)
   const [reply] = await read(request)
-  return (reply as readonly Reply[]).map(Number)
+  return (reply as readonly Reply[]).map(length => (Number(length) < 0 ? undefined : Number(length)))
 }
 
+/** Whether so many entries need no weighing. */
+export const surelyFit = (count: number): boolean => count <= SURELY_FITTING
+
 /** How many of these, from the first, are a page; at least one where there is one. */
-export function fitting(lengths: readonly number[], limit: number): number {
+export function fitting(lengths: readonly (number | undefined)[], limit: number): number {
   let bytes = 0
   let count = 0
-  for (const length of lengths) {
-    if (count === limit || (count > 0 && bytes + length > PAGE_BYTES_MAX)) break
+  for (const weighed of lengths) {
+    const length = weighed ?? 0
+    if (count === limit || (count > 0 && bytes + length > limits.pageBytes)) break
     bytes += length
     count++
   }

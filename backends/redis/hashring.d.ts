@@ -10,9 +10,6 @@ declare module 'hashring' {
     constructor(members: Readonly<Record<string, Member>>, hasher: Hasher, options: { readonly 'vnode count': number; readonly replicas: number })
     /** In the order of `value`, each of 32 bits. */
     readonly ring: readonly { readonly value: number; readonly server: string }[]
-    hashValue(key: string): number
-    /** The index in `ring` of the first point at or behind a hash. */
-    find(hashValue: number): number
   }
 
   export = HashRing

@@ -1,11 +1,11 @@
-import { isUtf8 } from 'node:buffer'
-import { LogfoldError } from '../../src/model/errors.ts'
-import { limits } from '../../src/model/limits.ts'
-import type { Entry, Generation, ListOptions, Page } from '../../src/model/view-backend.ts'
+import { cursorOf, idOf } from '../../src/model/cursor.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { Entry, ListOptions, Page } from '../../src/model/view-backend.ts'
 import type { Reply } from './connection.ts'
-import { fitting, lengthsOf } from './fitting.ts'
+import { fitting, surelyFit, weigh } from './fitting.ts'
 import type { Names } from './names.ts'
-import { Request } from './request.ts'
+import { perShard } from './per-shard.ts'
+import { ASK, script } from './script.ts'
 import type { Shard, Shards } from './shard.ts'
 import { assertFilled } from './standing.ts'
 import { valuesOf, valuesRequest } from './values.ts'
@@ -27,26 +27,18 @@ interface Part {
   readonly more: boolean
 }
 
-/** Merged over all shards in the order of the bytes of UTF-8. The cursor is the last id of the page, so it goes on in any generation. */
+/** Merged over all shards in the order of the bytes of UTF-8. */
 export async function listOrdered(shards: Shards, generation: Generation, names: Names, options: ListOptions): Promise<Page> {
   const { limit, prefix = '', cursor } = options
-  const after = cursor === undefined ? undefined : idIn(cursor)
+  const after = cursor === undefined ? undefined : idOf(cursor)
   const share = Math.min(limit + 1, Math.ceil((limit * SHARE_SURPLUS) / shards.all.length) + SHARE_MORE)
   const parts = await Promise.all(shards.all.map(shard => part(shard, generation, names, rangeOf(prefix, after), share)))
   const { ids, more } = merge(parts)
-  const lengths = await lengthsAll(names, ids.slice(0, limit))
-  const page = ids.slice(0, fitting(lengths, limit))
+  const some = ids.slice(0, limit)
+  const page = surelyFit(some.length) ? some : some.slice(0, fitting(await weighAll(names, some), limit))
   const entries = await entriesOf(generation, names, page)
   const last = page.at(-1)
-  return { entries, cursor: last !== undefined && (more || page.length < ids.length) ? last.id.toString('base64url') : undefined }
-}
-
-/** @throws cursor-expired for what no page of ours ended with */
-function idIn(cursor: string): Buffer {
-  const id = Buffer.from(cursor, 'base64url')
-  const ours = id.length > 0 && id.length <= limits.idBytesMax && isUtf8(id) && id.toString('base64url') === cursor
-  if (!ours) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list', { remedy: 'Begin the list anew' })
-  return id
+  return { entries, cursor: last !== undefined && (more || page.length < ids.length) ? cursorOf(last.id) : undefined }
 }
 
 /** In the words of ZRANGEBYLEX. */
@@ -60,14 +52,10 @@ function rangeOf(prefix: string, after: Buffer | undefined): readonly [Buffer, B
 
 /** The ids, and whose they are, in one moment. */
 async function part(shard: Shard, generation: Generation, names: Names, [min, max]: readonly [Buffer, Buffer], share: number): Promise<Part> {
-  const request = new Request()
-    .command('MULTI')
-    .command('ZRANGEBYLEX', names.ids, min, max, 'LIMIT', '0', String(share))
-    .command('MGET', names.identity, names.filled)
-    .command('EXEC')
-  const replies = await shard.list(read => read(request))
-  const [ids, standing] = replies.at(-1) as readonly [readonly Buffer[], readonly Reply[]]
-  assertFilled(standing[0], standing[1], generation, shard)
+  const range = ['ZRANGEBYLEX', names.ids, min, max, 'LIMIT', '0', String(share)]
+  const [reply] = await shard.list(read => read(script(ASK, [names.identity, names.filled], ...range)))
+  const [ids, [identity, filled]] = reply as readonly [readonly Buffer[], readonly Reply[]]
+  assertFilled(identity, filled, generation, shard)
   return { found: ids.map(id => ({ shard, id })), more: ids.length === share }
 }
 
@@ -80,42 +68,19 @@ function merge(parts: readonly Part[]): { readonly ids: readonly Found[]; readon
   return { ids: ids.toSorted((a, b) => Buffer.compare(a.id, b.id)), more: known !== undefined }
 }
 
-async function lengthsAll(names: Names, ids: readonly Found[]): Promise<readonly number[]> {
-  const lengths: number[] = Array(ids.length).fill(0)
-  await perShard(ids, async (shard, indexes, texts) => {
-    const found = await shard.list(read => lengthsOf(read, names, texts))
-    for (const [number, index] of indexes.entries()) lengths[index] = found[number] ?? 0
-  })
-  return lengths
-}
+const textsOf = (ids: readonly Found[]): readonly string[] => ids.map(({ id }) => id.toString())
+const shardOf = ({ shard }: Found): Shard => shard
+
+const weighAll = (names: Names, ids: readonly Found[]): Promise<readonly (number | undefined)[]> =>
+  perShard(ids, shardOf, (shard, own) => shard.list(read => weigh(read, names, textsOf(own))))
 
 /** What went meanwhile is left out. */
 async function entriesOf(generation: Generation, names: Names, ids: readonly Found[]): Promise<readonly Entry[]> {
-  const entries: (Entry | undefined)[] = Array(ids.length).fill(undefined)
-  await perShard(ids, async (shard, indexes, texts) => {
+  const entries = await perShard(ids, shardOf, async (shard, own) => {
+    const texts = textsOf(own)
     const [reply] = await shard.list(read => read(valuesRequest(names, texts)))
     const values = valuesOf(reply, texts.length, generation, shard)
-    for (const [number, index] of indexes.entries()) {
-      const value = values[number]
-      if (value !== undefined) entries[index] = { id: texts[number] ?? '', value }
-    }
+    return texts.map((id, nth) => ({ id, value: values[nth] }))
   })
-  return entries.filter(entry => entry !== undefined)
-}
-
-async function perShard(
-  ids: readonly Found[],
-  work: (shard: Shard, indexes: readonly number[], texts: readonly string[]) => Promise<void>,
-): Promise<void> {
-  const groups = Map.groupBy(ids.keys(), at => ids[at]?.shard)
-  await Promise.all(
-    [...groups].map(async ([shard, indexes]) => {
-      if (shard !== undefined)
-        await work(
-          shard,
-          indexes,
-          indexes.map(at => ids[at]?.id.toString() ?? ''),
-        )
-    }),
-  )
+  return entries.flatMap(({ id, value }) => (value === undefined ? [] : [{ id, value }]))
 }

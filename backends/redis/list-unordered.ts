@@ -1,9 +1,12 @@
-import type { Entry, Generation, ListOptions, Page } from '../../src/model/view-backend.ts'
+import { cursorExpired } from '../../src/model/cursor.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { Entry, ListOptions, Page } from '../../src/model/view-backend.ts'
 import type { Reply } from './connection.ts'
-import { fitting, lengthsOf } from './fitting.ts'
+import { fitting, type Read, surelyFit, weigh } from './fitting.ts'
 import type { Names } from './names.ts'
 import { Request } from './request.ts'
-import { expired, formatScanCursor, parseScanCursor, type ScanCursor, startOf } from './scan-cursor.ts'
+import { formatScanCursor, parseScanCursor, type ScanCursor, startOf } from './scan-cursor.ts'
+import { ASK, script } from './script.ts'
 import type { Shard, Shards } from './shard.ts'
 import { assertFilled } from './standing.ts'
 import { valuesOf, valuesRequest } from './values.ts'
@@ -15,7 +18,7 @@ const SCAN_SURPLUS = 16
  * One shard after the other, by SSCAN, which gives what is there throughout at least once.
  *
  * SSCAN gives a step as a whole, be it more than the page takes, or larger. Then a smaller step is asked for, down to a single bucket of the set. One that is still too much
- * (or a small set, which Redis always gives whole) is handed out in part, its ids in order: the cursor keeps the last that was, and where the step ends. Whoever goes on
+ * (or a small set, which Redis always gives whole) is handed out in part, its ids in order: the cursor keeps the last that was, and where the step ends. Going on
  * asks for that step again. If it ends at the same place, the ids up to the last have been handed out, for what is there throughout was in it then as it is now. If it ends elsewhere, the set was
  * resized or its bucket emptied, and the step is handed out from its beginning: nothing is lost, some ids come twice.
  */
@@ -26,7 +29,7 @@ export async function listUnordered(shards: Shards, generation: Generation, name
   if (cursor === undefined) await Promise.all(shards.all.map(shard => assertShardFilled(shard, generation, names)))
   for (;;) {
     const shard = shards.all.find(({ name }) => name === at.shard)
-    if (shard === undefined) throw expired('The cursor is of a shard that is not there any more')
+    if (shard === undefined) throw cursorExpired('The cursor is of a shard that is not there any more')
     const { entries, next } = await new Scan(shard, generation, names).page(at, limit)
     const following = next ?? nextShard(shards, shard)
     if (following === undefined) return { entries, cursor: undefined }
@@ -45,8 +48,6 @@ async function assertShardFilled(shard: Shard, generation: Generation, { identit
   const [found, mark] = reply as readonly Reply[]
   assertFilled(found, mark, generation, shard)
 }
-
-type Read = (request: Request) => Promise<readonly Reply[]>
 
 /** What SSCAN gave at once. */
 interface Step {
@@ -69,12 +70,14 @@ class Scan {
   /** A page of one shard; `next` is undefined at its end. @throws cursor-expired */
   async page(at: ScanCursor, limit: number): Promise<{ readonly entries: readonly Entry[]; readonly next: ScanCursor | undefined }> {
     return await this.#shard.list(async (read, run) => {
-      if (at.run !== '' && at.run !== run) throw expired('The server was started again, or another answers: the order of its entries is another')
+      if (at.run !== '' && at.run !== run)
+        throw cursorExpired('The server was started again, or another answers: the order of its entries is another')
       let count = at.within === undefined ? Math.max(1, limit - SCAN_SURPLUS) : 1
       for (;;) {
         const step = await this.#step(read, at.scan, count)
         const ids = at.within?.next === step.end ? step.ids.filter(id => id > (at.within?.last ?? '')) : step.ids
-        const fits = fitting(await lengthsOf(read, this.#names, ids), limit)
+        const few = ids.length <= limit && surelyFit(ids.length)
+        const fits = few ? ids.length : fitting(await weigh(read, this.#names, ids), limit)
         if (fits < ids.length && count > 1) {
           count = Math.max(1, Math.floor((count * fits) / ids.length / 2))
           continue
@@ -92,14 +95,10 @@ class Scan {
 
   /** The ids, and whose they are, in one moment. */
   async #step(read: Read, scan: string, count: number): Promise<Step> {
-    const request = new Request()
-      .command('MULTI')
-      .command('SSCAN', this.#names.ids, scan, 'COUNT', String(count))
-      .command('MGET', this.#names.identity, this.#names.filled)
-      .command('EXEC')
-    const replies = await read(request)
-    const [[end, ids], standing] = replies.at(-1) as readonly [readonly [Buffer, readonly Buffer[]], readonly Reply[]]
-    assertFilled(standing[0], standing[1], this.#generation, this.#shard)
+    const { ids: key, identity, filled } = this.#names
+    const [reply] = await read(script(ASK, [identity, filled], 'SSCAN', key, scan, 'COUNT', String(count)))
+    const [[end, ids], [found, mark]] = reply as readonly [readonly [Buffer, readonly Buffer[]], readonly Reply[]]
+    assertFilled(found, mark, this.#generation, this.#shard)
     const texts = ids.map(id => id.toString())
     // Only the smallest step is handed out in part, and needs an order.
     return { end: end.toString(), ids: count === 1 ? texts.sort() : texts }

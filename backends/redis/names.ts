@@ -1,4 +1,4 @@
-import { type Generation, generationName } from '../../src/model/view-backend.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 
 /**
  * The keys of a generation on a shard, as bytes. The character behind the generation's name decides what a key is, and no view's name has `@`, `:` or `/`, so no id
@@ -14,8 +14,14 @@ export interface Names {
   readonly filled: Buffer
   /** One a partition. */
   readonly checkpoints: readonly Buffer[]
+  /** What the identity becomes while the shard is emptied: as long as it stands, something may be left that the ids don't name. */
+  readonly emptying: Buffer
+  /** Which opening of the shard this is, and how many keys the server had evicted by then. */
+  readonly opening: Buffer
   /** What serves of this view: the generation's name, for people. */
   readonly serving: Buffer
+  /** A pattern that matches all of these but `serving`, and no key of anybody else. */
+  readonly pattern: string
 }
 
 /** @param keyPrefix before every key */
@@ -28,6 +34,12 @@ export function namesOf(keyPrefix: string, generation: Generation): Names {
     identity: key(`${name}/identity`),
     filled: key(`${name}/filled`),
     checkpoints: Array.from({ length: generation.partitions }, (_, partition) => key(`${name}/checkpoint/${partition}`)),
+    emptying: key(`${name}/emptying`),
+    opening: key(`${name}/opening`),
     serving: key(`${generation.view}/serving`),
+    pattern: `${globOf(`${keyPrefix}${name}`)}[:/]*`,
   }
 }
+
+/** As a pattern that matches nothing but itself. */
+export const globOf = (text: string): string => text.replace(/[\\*?[\]]/g, '\\$&')

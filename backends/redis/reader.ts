@@ -1,13 +1,15 @@
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Generation, generationName, type ListOptions, type Page, type ViewReader } from '../../src/model/view-backend.ts'
+import type { ListOptions, Page, ViewReader } from '../../src/model/view-backend.ts'
 import type { Reply } from './connection.ts'
 import { listOrdered } from './list-ordered.ts'
 import { listUnordered } from './list-unordered.ts'
-import { type Names, namesOf } from './names.ts'
+import type { Names } from './names.ts'
+import { perShard } from './per-shard.ts'
 import { Request } from './request.ts'
 import type { Shard, Shards } from './shard.ts'
-import { assertOpen, checkpointsOf, standingOf } from './standing.ts'
+import { assertOpen, checkpointsRequest, notOpen, readCheckpoints } from './standing.ts'
 import { valuesOf, valuesRequest } from './values.ts'
 
 export class RedisReader implements ViewReader {
@@ -15,27 +17,20 @@ export class RedisReader implements ViewReader {
   readonly #generation: Generation
   readonly #names: Names
 
-  constructor(shards: Shards, keyPrefix: string, generation: Generation) {
+  constructor(shards: Shards, names: Names, generation: Generation) {
     this.#shards = shards
     this.#generation = generation
-    this.#names = namesOf(keyPrefix, generation)
+    this.#names = names
   }
 
   /** One MGET a shard, which is one moment: the values, and whose they are. */
   async get(ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     for (const shard of this.#shards.all) shard.assertOpen()
-    const indexes = Map.groupBy(ids.keys(), at => this.#shards.owner(ids[at] ?? ''))
-    const values: (Uint8Array | undefined)[] = Array(ids.length).fill(undefined)
-    await Promise.all(
-      [...indexes].map(async ([name, at]) => {
-        const found = await this.#values(
-          this.#shards.shard(name),
-          at.map(index => ids[index] ?? ''),
-        )
-        for (const [number, index] of at.entries()) values[index] = found[number]
-      }),
+    return await perShard(
+      ids,
+      id => this.#shards.shard(this.#shards.owner(id)),
+      (shard, own) => this.#values(shard, own),
     )
-    return values
   }
 
   async list(options: ListOptions): Promise<Page> {
@@ -48,26 +43,19 @@ export class RedisReader implements ViewReader {
 
   async vouched(name: string): Promise<readonly Offset[]> {
     const shard = this.#shards.shard(name)
-    const { identity, checkpoints } = this.#names
-    const [reply] = await shard.read(new Request().command('MGET', identity, ...checkpoints))
-    const [found, ...rest] = reply as readonly Reply[]
-    assertOpen(standingOf(found, this.#generation, shard.name), this.#generation, shard.where)
-    const all = checkpointsOf(rest)
-    if (all !== undefined) return all.map(checkpoint => checkpoint.vouched)
-    throw new LogfoldError('view-lost', `${shard.where} lacks a checkpoint of ${generationName(this.#generation)}`)
+    const [reply] = await shard.read(checkpointsRequest(this.#names))
+    const read = readCheckpoints(reply, this.#generation, name)
+    if (read.kind !== 'open') throw notOpen(read, this.#generation, shard)
+    return read.checkpoints.map(({ vouched }) => vouched)
   }
 
-  async filled(): Promise<boolean> {
-    const marks = await Promise.all(
-      this.#shards.all.map(async shard => {
-        const { identity, filled } = this.#names
-        const [reply] = await shard.read(new Request().command('MGET', identity, filled))
-        const [found, mark] = reply as readonly Reply[]
-        assertOpen(standingOf(found, this.#generation, shard.name), this.#generation, shard.where)
-        return Buffer.isBuffer(mark)
-      }),
-    )
-    return marks.every(Boolean)
+  async filled(name: string): Promise<boolean> {
+    const shard = this.#shards.shard(name)
+    const { identity, filled } = this.#names
+    const [reply] = await shard.read(new Request().command('MGET', identity, filled))
+    const [found, mark] = reply as readonly Reply[]
+    assertOpen(found, this.#generation, shard)
+    return Buffer.isBuffer(mark)
   }
 
   async #values(shard: Shard, ids: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {

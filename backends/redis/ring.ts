@@ -14,12 +14,16 @@ const md5 = (key: string): Uint8Array => hash('md5', key, 'buffer')
  * order of the names doesn't matter, and neither do addresses.
  *
  * The points are hashring's. It is given the number of vnodes, as what it would calculate is 39 for 7 shards; and one point more than its default, as it takes a
- * member's number for its own only where it differs from the default. The lookup is a binary search over a typed array instead of hashring's `find`, which goes
- * through an object a point.
+ * member's number for its own only where it differs from the default. The lookup goes by a table of where each hash's upper bits begin, instead of hashring's `find`, a binary
+ * search through an object a point.
  */
 export class Ring {
   readonly #values: Uint32Array
   readonly #owners: readonly string[]
+  /** By the upper bits of a hash: the index of the first point at or behind the lowest hash with these. Twice as many as points at least, so that hardly a step is left. */
+  readonly #starts: Uint32Array
+  /** How far a hash's upper bits are moved. */
+  readonly #shift: number
 
   /** @param names each another */
   constructor(names: readonly string[]) {
@@ -31,6 +35,13 @@ export class Ring {
     }
     this.#values = Uint32Array.from(ring, ({ value }) => value)
     this.#owners = ring.map(({ server }) => server)
+    const bits = Math.ceil(Math.log2(2 * ring.length))
+    this.#shift = 32 - bits
+    let point = 0
+    this.#starts = Uint32Array.from({ length: 2 ** bits }, (_, upper) => {
+      while (point < ring.length && (this.#values[point] ?? 0) < upper * 2 ** this.#shift) point++
+      return point
+    })
   }
 
   owner(id: string): string {
@@ -40,13 +51,8 @@ export class Ring {
   /** The index of the first point at or behind a hash; behind the last comes the first. */
   #find(hashed: number): number {
     const values = this.#values
-    let low = 0
-    let high = values.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((values[middle] ?? 0) < hashed) low = middle + 1
-      else high = middle
-    }
-    return low === values.length ? 0 : low
+    let point = this.#starts[hashed >>> this.#shift] ?? 0
+    while (point < values.length && (values[point] ?? 0) < hashed) point++
+    return point === values.length ? 0 : point
   }
 }

@@ -1,4 +1,4 @@
-import { LogfoldError } from '../../src/model/errors.ts'
+import { cursorExpired } from '../../src/model/cursor.ts'
 
 /** Where an unordered list stands. */
 export interface ScanCursor {
@@ -23,15 +23,19 @@ export function formatScanCursor({ shard, run, scan, within }: ScanCursor): stri
 export function parseScanCursor(cursor: string): ScanCursor {
   const parts = partsOf(cursor)
   const [shard, run, scan, next, last] = parts
-  const whole = shard !== undefined && run !== undefined && scan !== undefined && /^\d+$/.test(scan)
+  const whole = shard !== undefined && run !== undefined && scan !== undefined && isScan(scan)
   if (whole && parts.length === 3) return { shard, run, scan, within: undefined }
   if (whole && next !== undefined && last !== undefined && parts.length === 5) return { shard, run, scan, within: { next, last } }
-  throw expired('The cursor was not made by this list')
+  throw cursorExpired('The cursor was not made by this list')
 }
 
-export const expired = (detail: string): LogfoldError => new LogfoldError('cursor-expired', detail, { remedy: 'Begin the list anew' })
+const SCAN_MAX = 2n ** 64n - 1n
 
-function partsOf(cursor: string): readonly string[] {
+/** Whether it can be a cursor of SCAN, SSCAN or ZSCAN; another would be an error of Redis. */
+export const isScan = (text: string): boolean => /^\d{1,20}$/.test(text) && BigInt(text) <= SCAN_MAX
+
+/** None where it is no list of texts. */
+export function partsOf(cursor: string): readonly string[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
     return Array.isArray(parts) && parts.every(part => typeof part === 'string') ? parts : []

@@ -1,14 +1,16 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import { Connection, type Reply, type Target } from './connection.ts'
-import { outage } from './faults.ts'
+import { takeAwayEvicted } from './evictions.ts'
+import { faultOf, isMisplaced, outage } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
+import type { Names } from './names.ts'
 import { Request } from './request.ts'
 import { Slot } from './slot.ts'
 
 /** Batches of several partitions overlap: while the server works on one, the next is on its way. Each connection keeps a buffer of a batch's size. */
 const WRITERS = 3
-/** After a connection failed nobody tries again for so long, each time twice as long; who asks meanwhile gets the same answer. */
+/** After a connection failed nobody tries again for so long, each time twice as long; what asks meanwhile gets the same answer. */
 const PAUSE_MIN_MS = 50
 const PAUSE_MAX_MS = 1_000
 /** How old an inspection may be before the server is asked again, in passing. */
@@ -16,7 +18,7 @@ const INSPECTION_MAX_AGE_MS = 10_000
 
 type Purpose = 'reading' | 'writing'
 
-/** What somebody who has a connection for himself may do. */
+/** What a connection that nobody else uses can do. */
 export interface Exclusive {
   /** @throws view-unavailable */
   send(request: Request): Promise<readonly Reply[]>
@@ -29,7 +31,7 @@ interface Writer {
   large: Request
 }
 
-/** The shards of a backend, to whoever reads or writes them. */
+/** The shards of a backend, to what reads or writes them. */
 export interface Shards {
   /** In the order of the config. */
   readonly all: readonly Shard[]
@@ -44,13 +46,16 @@ export class Shard {
   readonly where: string
   readonly #target: Target
   readonly #logger: Logger
-  readonly #reader = new Slot(this)
-  /** Lists have a connection of their own: a large page would keep whoever asks for one entry. */
-  readonly #lister = new Slot(this)
-  readonly #idle: Writer[] = Array.from({ length: WRITERS }, () => ({ slot: new Slot(this), large: new Request() }))
-  readonly #slots: readonly Slot[] = [this.#reader, this.#lister, ...this.#idle.map(({ slot }) => slot)]
+  readonly #reader = new Slot(() => this.#connect())
+  /** Lists have a connection of their own: a large page would keep the requests for one entry waiting. */
+  readonly #lister = new Slot(() => this.#connect())
+  readonly #idle: Writer[] = Array.from({ length: WRITERS }, () => ({ slot: new Slot(() => this.#connect()), large: new Request() }))
   readonly #waiting: ((writer: Writer) => void)[] = []
   readonly #connecting = new Set<Promise<unknown>>()
+  /** Some may be gone. */
+  readonly #standing = new Set<Connection>()
+  /** What is read or written here, by the identity's key. */
+  readonly #generations = new Map<string, Names>()
   #pause: { readonly error: LogfoldError; readonly untilMs: number; readonly lengthMs: number } | undefined
   #inspectedMs = 0
   /** What went wrong last, and hasn't gone well since. */
@@ -69,16 +74,25 @@ export class Shard {
     if (this.#closed !== undefined) throw this.#closed
   }
 
+  /** A generation that is read or written here. */
+  know(names: Names): void {
+    const key = names.identity.toString()
+    if (this.#generations.has(key)) return
+    this.#generations.set(key, names)
+    // What was found when nobody knew it didn't regard it.
+    this.#inspectedMs = 0
+  }
+
   /** Sends what reads. Error replies are outages to a reader. @throws view-unavailable, closed */
   async read(request: Request): Promise<readonly Reply[]> {
-    return await this.#use('reading', async () => answers(await (await this.#reader.connection()).send(request), this.where))
+    return await this.#use('reading', async () => answers(await this.#send(await this.#reader.connection(), request), this.where))
   }
 
   /** As `read`, for lists, with the run of the server that the answers come from. */
   async list<T>(work: (read: (request: Request) => Promise<readonly Reply[]>, runId: string) => Promise<T>): Promise<T> {
     return await this.#use('reading', async () => {
       const connection = await this.#lister.connection()
-      return await work(async request => answers(await connection.send(request), this.where), connection.inspection.runId)
+      return await work(async request => answers(await this.#send(connection, request), this.where), connection.run)
     })
   }
 
@@ -86,11 +100,14 @@ export class Shard {
   async exclusive<T>(work: (connection: Exclusive) => Promise<T>): Promise<T> {
     return await this.#use('writing', async () => {
       const writer = await this.#takeWriter()
+      let connection: Connection | undefined
       try {
-        const connection = await writer.slot.connection()
-        return await work({ send: request => connection.send(request), large: writer.large.reset() })
+        const taken = await writer.slot.connection()
+        connection = taken
+        return await work({ send: request => this.#send(taken, request), large: writer.large })
       } catch (error) {
-        // A socket may still hold the buffer.
+        // What it watches, or has begun, would be the next one's; and a socket may still hold the buffer.
+        connection?.close(outage(this.where, new Error('Connection is closed.')))
         writer.large = new Request()
         throw error
       } finally {
@@ -114,7 +131,7 @@ export class Shard {
     }
   }
 
-  async connect(): Promise<Connection> {
+  async #connect(): Promise<Connection> {
     this.assertOpen()
     if (this.#pause !== undefined && Date.now() < this.#pause.untilMs) throw this.#pause.error
     const opening = Connection.open(this.#target)
@@ -123,7 +140,9 @@ export class Shard {
       const connection = await opening
       if (this.#closed !== undefined) connection.close(this.#closed)
       this.assertOpen()
-      this.#judge(connection.inspection, connection)
+      this.#leaveOthers(connection)
+      this.#standing.add(connection)
+      await this.#judge(connection.inspection, connection)
       this.#pause = undefined
       return connection
     } catch (error) {
@@ -137,8 +156,40 @@ export class Shard {
   /** Operations under way throw `closed`. */
   async close(): Promise<void> {
     this.#closed ??= new LogfoldError('closed', 'The Redis backend was closed')
-    for (const slot of this.#slots) slot.close(this.#closed)
+    this.#closeAll(this.#closed)
     await Promise.allSettled(this.#connecting)
+  }
+
+  #closeAll(reason: LogfoldError): void {
+    for (const connection of this.#standing) connection.close(reason)
+    this.#standing.clear()
+  }
+
+  /**
+   * Where another server answers at the address now, no connection may stay with the former: what one answers would be older than what the other vouched for.
+   * Which is the right one, the address says to the connection that comes last.
+   */
+  #leaveOthers({ inspection: { runId } }: Connection): void {
+    const reason = new LogfoldError('view-unavailable', `${this.where}: another server answers at its address`, {
+      remedy: 'logfold goes on by itself. If this comes again and again, stop the former server, or cut its connections',
+    })
+    for (const other of this.#standing) {
+      const another = runId !== undefined && other.inspection.runId !== undefined && other.inspection.runId !== runId
+      if (another) other.close(reason)
+      if (other.gone !== undefined) this.#standing.delete(other)
+    }
+  }
+
+  /** A server that says it is no primary may have been one when the connection was made: the next finds which one is. */
+  async #send(connection: Connection, request: Request): Promise<readonly Reply[]> {
+    const replies = await connection.send(request)
+    const fault = replies.find(reply => reply instanceof Error)
+    if (fault !== undefined && isMisplaced(fault)) {
+      const reason = outage(this.where, fault)
+      connection.close(reason)
+      this.#pauseAfter(reason)
+    }
+    return replies
   }
 
   async #use<T>(purpose: Purpose, work: () => Promise<T>): Promise<T> {
@@ -181,18 +232,31 @@ export class Shard {
   /** @throws view-unavailable */
   async #inspect(connection: Connection): Promise<Inspection> {
     const [reply] = await connection.send(new Request().command('INFO'))
-    const inspection = inspect(this.where, Buffer.isBuffer(reply) ? reply.toString() : undefined)
-    this.#judge(inspection, connection)
+    const inspection = inspect(this.where, reply)
+    await this.#judge(inspection, connection)
+    // It became a replica, perhaps as another was made the primary.
+    if (inspection.readOnly !== undefined && connection.inspection.readOnly === undefined) this.#closeAll(inspection.readOnly)
     return inspection
   }
 
   /** @throws view-unavailable, once all connections are closed, where the server must not be used any more */
-  #judge({ fault }: Inspection, connection: Connection): void {
+  async #judge(inspection: Inspection, connection: Connection): Promise<void> {
+    const { fault, evictedKeys } = inspection
     this.#inspectedMs = Date.now()
-    if (fault === undefined) return
-    connection.close(fault)
-    for (const slot of this.#slots) slot.close(fault)
-    throw fault
+    try {
+      if (evictedKeys > 0 && this.#generations.size > 0) await this.#takeAwayEvicted(inspection, connection)
+      if (fault !== undefined) throw fault
+    } catch (error) {
+      if (isLogfoldError(error, 'view-unavailable')) this.#closeAll(error)
+      throw error
+    }
+  }
+
+  /** @throws view-unavailable also where the user may not do it: what is absent may then be so for no reason */
+  async #takeAwayEvicted(inspection: Inspection, connection: Connection): Promise<void> {
+    const [taken = 0] = answers(await connection.send(takeAwayEvicted([...this.#generations.values()], inspection)), this.where)
+    if (taken === 0) return
+    this.#logger.warn('The Redis server has evicted keys: what it holds is folded again', { shard: this.name, evictedKeys: inspection.evictedKeys })
   }
 
   /** Says once that the shard can't be used, and once that it can again. One that takes no writes may well be read: that says nothing of writing. */
@@ -203,20 +267,18 @@ export class Shard {
       this.#logger.info('The Redis server answers again', { shard: this.name })
     } else if (error !== undefined && this.#failing === undefined) {
       this.#failing = purpose
-      const remedy = isLogfoldError(error) ? error.remedy : undefined
-      this.#logger.warn('The Redis server cannot be used', { shard: this.name, error: messageOf(error), ...(remedy === undefined ? {} : { remedy }) })
+      this.#logger.warn('The Redis server cannot be used', {
+        shard: this.name,
+        error: messageOf(error),
+        remedy: isLogfoldError(error) ? error.remedy : undefined,
+      })
     }
   }
 }
 
-/** @throws view-unavailable for the first error among the replies, those inside a transaction included */
+/** @throws view-unavailable for an error among the replies */
 function answers(replies: readonly Reply[], where: string): readonly Reply[] {
-  for (const reply of replies) {
-    if (reply instanceof Error) throw outage(where, firstCause(replies) ?? reply)
-    if (Array.isArray(reply)) answers(reply, where)
-  }
+  const fault = faultOf(replies)
+  if (fault !== undefined) throw outage(where, fault)
   return replies
 }
-
-/** Where a transaction was refused, the command that was at fault stands before EXEC's own error. */
-export const firstCause = (replies: readonly Reply[]): Error | undefined => replies.find(reply => reply instanceof Error)

@@ -1,20 +1,14 @@
-import type { LogfoldError } from '../../src/model/errors.ts'
 import type { Connection } from './connection.ts'
 
-/** How a slot gets connections, and whom it tells. */
-export interface Connector {
-  /** @throws view-unavailable, closed */
-  connect(): Promise<Connection>
-}
-
-/** A place for one connection: made when first needed, and another when that one is gone. Who asks meanwhile waits for the same one. */
+/** A place for one connection: made when first needed, and another when that one is gone. What asks meanwhile waits for the same one. */
 export class Slot {
-  readonly #connector: Connector
+  readonly #open: () => Promise<Connection>
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
 
-  constructor(connector: Connector) {
-    this.#connector = connector
+  /** @param open throws view-unavailable, closed */
+  constructor(open: () => Promise<Connection>) {
+    this.#open = open
   }
 
   /** @throws view-unavailable, closed */
@@ -26,12 +20,8 @@ export class Slot {
     return await this.#connecting
   }
 
-  close(reason: LogfoldError): void {
-    this.#connection?.close(reason)
-  }
-
   async #connect(): Promise<Connection> {
-    this.#connection = await this.#connector.connect()
+    this.#connection = await this.#open()
     return this.#connection
   }
 }

@@ -1,4 +1,4 @@
-import type { Generation } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Reply } from './connection.ts'
 import type { Names } from './names.ts'
 import { Request } from './request.ts'

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { RedisConfig } from '../../backends/redis/config.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { batch, set, textOf } from '../contract/backend/folding.ts'
+import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { entriesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
@@ -95,17 +96,43 @@ describe('logging in', () => {
     await owner.admin(generation).drop()
   })
 
+  it('is told when only asked for, as by check, what the user may not do; whoever only reads needs no more', async () => {
+    const reader = await as({ username: 'reader', password: 'pw-reader' })
+    const denied = { code: 'view-unavailable', message: expect.stringMatching(/may not do this.*mset/), remedy: expect.stringContaining('+@write') }
+    expect(await reader.ping('a')).toMatchObject(denied)
+    reader.reader(generation)
+    expect(await reader.ping('a')).toBe(undefined)
+    await command(address(), 'ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
+    const single = await as({ username: 'single', password: 'pw-single' })
+    expect(await single.ping('a')).toMatchObject({ ...denied, message: expect.stringMatching(/may not do this.*multi/) })
+    await command(address(), 'ACL', 'SETUSER', 'narrow', 'on', '>pw-narrow', '~job@1*', ...RIGHTS.slice(1))
+    const narrow = await as({ username: 'narrow', password: 'pw-narrow' })
+    expect(await narrow.ping('a')).toBe(undefined)
+    expect(await command(address(), 'KEYS', '*')).toEqual([])
+  })
+
+  it('as a user who may begin no transaction writes nothing outside of one', async () => {
+    const owner = await as({ username: 'logfold', password: 's3cr:et/@' })
+    await fillWith(owner, generation, ['one'])
+    await command(address(), 'ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
+    const single = await as({ username: 'single', password: 'pw-single' })
+    const cause = { code: 'view-unavailable', message: expect.stringMatching(/may not do this.*multi/) }
+    const outcome = await single.writer(generation).apply('a', batch(0, 1, 2, [set('one', '"bare"'), set('two', '"bare"')]))
+    expect(outcome).toMatchObject({ kind: 'unavailable', cause })
+    await expect(markFilled(single.admin(generation), 'a')).rejects.toMatchObject(cause)
+    await expect(single.admin(generation).serve()).rejects.toMatchObject(cause)
+    expect((await owner.reader(generation).get(['one', 'two'])).map(textOf)).toEqual(['"one"', undefined])
+    expect(await owner.writer(generation).checkpoints('a')).toEqual({ kind: 'open', checkpoints: [at(1)] })
+    expect(await command(address(), 'EXISTS', 'job/serving')).toBe(0)
+    await owner.admin(generation).drop()
+  })
+
   it('as a user who may not ask INFO works; what INFO would have told is not told', async () => {
     const blind = await as({ username: 'blind', password: 'pw-blind' })
     expect(await blind.ping('a')).toBe(undefined)
     const ids = Array.from({ length: 500 }, (_, number) => `id-${number}`)
     await fillWith(blind, generation, ids)
-    const seen: string[] = []
-    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-      const page = await blind.reader(generation).list({ limit: 60, ...(cursor === undefined ? {} : { cursor }) })
-      seen.push(...page.entries.map(({ id }) => id))
-      cursor = page.cursor
-    }
+    const seen = await Array.fromAsync(entriesOf(blind.reader(generation), { limit: 60 }), ({ id }) => id)
     expect(seen.toSorted()).toEqual(ids.toSorted())
     await blind.admin(generation).drop()
   })

@@ -21,6 +21,9 @@ const faulty: readonly (readonly [config: unknown, faults: readonly string[]])[]
     url =>
       [{ shards: { a: url } }, ['shards.a: It must be redis://host:port, or rediss://host:port for TLS, such as redis://127.0.0.1:7001']] as const,
   ),
+  ...['redis://:50%off@h:1', 'redis://u%zz:p@h:1'].map(
+    url => [{ shards: { a: url } }, ['shards.a: A % in the user name or password is written as %25']] as const,
+  ),
   [{ shards: { a: 'redis://h:0' } }, ['shards.a: The port must be at least 1, and at most 65535']],
   ...['redis://h:1/x', 'redis://h:1/1/2', 'redis://h:1/-1'].map(
     url =>

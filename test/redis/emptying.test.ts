@@ -6,7 +6,8 @@ import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush, quiet } from './world.ts'
+import { quiet } from '../support/quiet.ts'
+import { command, configOf, connect, fillWith, flush } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 const IDS = Array.from({ length: 3_000 }, (_, number) => `id-${number}`)
@@ -50,7 +51,7 @@ describe('a deletion that was paused', () => {
         },
       }
       const emptying = new Emptying(shard, pausing, generation, namesOf('', generation))
-      return await (way === 'byIds' ? emptying.byIds() : emptying.strays(''))
+      return await (way === 'byIds' ? emptying.byIds() : emptying.strays())
     })
     expect(emptied).toBe('opened')
     expect((await backend.reader(generation).get(NEW)).map(textOf)).toEqual(NEW.map(id => JSON.stringify(id)))

@@ -36,6 +36,7 @@ describe('the keys on a server', () => {
       'job@2/filled',
       'job@2/identity',
       'job@2/keys',
+      'job@2/opening',
       'job@2:two',
       'job@2:é/1',
     ])
@@ -43,6 +44,11 @@ describe('the keys on a server', () => {
     expect(await ask('GET', 'job@2/identity')).toBe(
       '{"uid":"uid of job@2","logId":"log","topicId":"topic","definitionHash":"definition","shard":"a"}',
     )
+    expect(JSON.parse(String(await ask('GET', 'job@2/opening')))).toEqual({
+      opening: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      runId: expect.stringMatching(/^[0-9a-f]{40}$/),
+      evictedKeys: 0,
+    })
     expect(await ask('GET', 'job/serving')).toBe('job@2')
     expect(await ask('GET', 'job@2/filled')).toBe('1')
     expect(await ask('TYPE', 'job@2/keys')).toBe('set')
@@ -75,7 +81,14 @@ describe('the keys on a server', () => {
     const generation = generationOf({ ordered: false, partitions: 1 })
     await fillWith(prefixed, generation, ['one'])
     await prefixed.admin(generation).serve()
-    const keys = ['app[1]:job/serving', 'app[1]:job@1/checkpoint/0', 'app[1]:job@1/filled', 'app[1]:job@1/identity', 'app[1]:job@1/keys']
+    const keys = [
+      'app[1]:job/serving',
+      'app[1]:job@1/checkpoint/0',
+      'app[1]:job@1/filled',
+      'app[1]:job@1/identity',
+      'app[1]:job@1/keys',
+      'app[1]:job@1/opening',
+    ]
     expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual([...keys, 'app[1]:job@1:one', 'job@1:one'])
     await prefixed.admin(generation).open('a', { anew: true })
     await prefixed.admin(generation).drop()
@@ -108,7 +121,7 @@ describe('the keys on a server', () => {
     const second = await connect({ shards: { a: `redis://${address()}/2` }, keyPrefix: '' })
     await fillWith(second, generationOf(), ['one'])
     expect(await ask('DBSIZE')).toBe(0)
-    expect(await ask('INFO', 'keyspace')).toContain('db2:keys=7')
+    expect(await ask('INFO', 'keyspace')).toContain('db2:keys=8')
     await second.close()
   })
 })

@@ -1,11 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, compareBytes, del, set } from '../contract/backend/folding.ts'
+import { entriesOf, pagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
 import { command, configOf, connect, fillWith, flush } from './world.ts'
 
 const unordered = generationOf({ ordered: false })
+const both = [
+  ['a set', unordered],
+  ['a sorted set', generationOf({ ordered: true })],
+] as const
 
 describe('lists', () => {
   let servers: RedisServers
@@ -23,17 +29,12 @@ describe('lists', () => {
     await flush(address())
   })
 
-  async function pagesOf(generation: Generation, limit: number, between: (page: number) => Promise<void> = async () => undefined) {
-    const reader = backend.reader(generation)
+  async function idPagesOf(generation: Generation, limit: number, between: (page: number) => Promise<void> = async () => undefined) {
     const pages: string[][] = []
-    let cursor: string | undefined
-    do {
-      const page = await reader.list({ limit, ...(cursor === undefined ? {} : { cursor }) })
-      expect(page.entries.length).toBeLessThanOrEqual(limit)
-      pages.push(page.entries.map(({ id }) => id))
-      cursor = page.cursor
+    for await (const page of pagesOf(backend.reader(generation), { limit })) {
+      pages.push(page.map(({ id }) => id))
       await between(pages.length)
-    } while (cursor !== undefined)
+    }
     return pages
   }
 
@@ -45,7 +46,7 @@ describe('lists', () => {
     await fillWith(backend, unordered, ids)
     expect(await command(address(), 'OBJECT', 'ENCODING', 'job@1/keys')).toBe(encoding)
     for (const limit of [1, 3, 17, 100, 499, 1_000, 5_000]) {
-      const seen = (await pagesOf(unordered, limit)).flat()
+      const seen = (await idPagesOf(unordered, limit)).flat()
       expect(seen.toSorted()).toEqual(ids.toSorted())
     }
   })
@@ -60,7 +61,7 @@ describe('lists', () => {
         expect(await backend.writer(unordered).apply('a', batch(1, position, ++position, ops))).toEqual({ kind: 'applied' })
       }
       const others = Array.from({ length: 10_000 }, (_, number) => `other-${number}`)
-      const seen = await pagesOf(unordered, limit, async page => {
+      const seen = await idPagesOf(unordered, limit, async page => {
         if (page % 40 === 10) await fold(others, 'set')
         if (page % 40 === 30) await fold(others, 'del')
         if (page < 400) await fold([`other-${page}`, `-${page}`], page % 2 === 0 ? 'set' : 'del')
@@ -77,7 +78,7 @@ describe('lists', () => {
       const ids = Array.from({ length: 40 }, (_, number) => `id-${String(number).padStart(2, '0')}`)
       const value = 'x'.repeat(900_000)
       for (const [at, id] of ids.entries()) await backend.writer(generation).apply('a', batch(1, at, at + 1, [set(id, value)]))
-      const pages = await pagesOf(generation, 1_000)
+      const pages = await idPagesOf(generation, 1_000)
       expect(pages.flat().toSorted()).toEqual(ids)
       expect(Math.max(...pages.map(page => page.length))).toBeLessThanOrEqual(5)
     }
@@ -106,7 +107,7 @@ describe('lists', () => {
   it('leave out ids whose value went meanwhile, and never give an entry without one', async () => {
     await fillWith(backend, unordered, ['a', 'b', 'c'])
     await command(address(), 'DEL', 'job@1:b')
-    expect((await pagesOf(unordered, 10)).flat().toSorted()).toEqual(['a', 'c'])
+    expect((await idPagesOf(unordered, 10)).flat().toSorted()).toEqual(['a', 'c'])
   })
 
   it('in key order hold nothing back, where the keys of a shard lie close together', async () => {
@@ -117,15 +118,47 @@ describe('lists', () => {
     const clustered = ids.filter(id => id.startsWith('d') || ring.owner(id) === id[0])
     await fillWith(ring, ordered, clustered)
     for (const limit of [7, 100, 1_000]) {
-      const seen: string[] = []
-      for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-        const page = await ring.reader(ordered).list({ limit, ...(cursor === undefined ? {} : { cursor }) })
-        seen.push(...page.entries.map(({ id }) => id))
-        cursor = page.cursor
-      }
+      const seen = await Array.fromAsync(entriesOf(ring.reader(ordered), { limit }), ({ id }) => id)
       expect(seen).toEqual(clustered.toSorted(compareBytes))
     }
     await ring.close()
+  })
+
+  it.each(both)('leave out entries whose key holds something else than a value, in %s', async (_, generation) => {
+    const ids = Array.from({ length: 20 }, (_, number) => `id-${number}`)
+    await fillWith(backend, generation, ids)
+    await command(address(), 'DEL', 'job@1:id-3')
+    await command(address(), 'RPUSH', 'job@1:id-3', 'x')
+    expect((await idPagesOf(generation, 100)).flat().toSorted()).toEqual(ids.filter(id => id !== 'id-3').toSorted())
+  })
+
+  it('in key order are pages of 4 MB over all shards, however many these are', async () => {
+    const names = Array.from({ length: 14 }, (_, number) => `s${number}`)
+    const many = await connect({ shards: Object.fromEntries(names.map((name, number) => [name, `redis://${address()}/${number}`])), keyPrefix: '' })
+    const ordered = generationOf({ ordered: true })
+    await fillWith(many, ordered, [])
+    const ids = Array.from({ length: 42 }, (_, number) => `id-${number}`)
+    for (const name of names) {
+      const ops = ids.filter(id => many.owner(id) === name).map(id => set(id, 'x'.repeat(500_000)))
+      await many.writer(ordered).apply(name, batch(1, 0, 1, ops))
+    }
+    const seen: string[] = []
+    for await (const page of pagesOf(many.reader(ordered), { limit: 30 })) {
+      expect(page.reduce((bytes, { value }) => bytes + value.length, 0)).toBeLessThanOrEqual(4 * 1024 * 1024)
+      seen.push(...page.map(({ id }) => id))
+    }
+    expect(seen).toEqual(ids.toSorted(compareBytes))
+    await many.close()
+  })
+
+  it('refuse cursors that Redis could not have given', async () => {
+    await fillWith(backend, unordered, ['a'])
+    for (const scan of ['18446744073709551616', '99999999999999999999999999', '-1', '']) {
+      const cursor = Buffer.from(JSON.stringify(['a', '', scan])).toString('base64url')
+      await expect(backend.reader(unordered).list({ limit: 1, cursor })).rejects.toMatchObject({ code: 'cursor-expired' })
+      const scanned = Buffer.from(JSON.stringify(['a', 'entries', '', scan])).toString('base64url')
+      await expect(backend.admin(unordered).scan('a', { limit: 1, cursor: scanned })).rejects.toMatchObject({ code: 'cursor-expired' })
+    }
   })
 
   it('refuse cursors of shards that are not there', async () => {

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Logger } from '../../src/model/logger.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, quiet } from './world.ts'
+import { quiet } from '../support/quiet.ts'
+import { command, configOf, connect, fillWith } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 2 })
 const KEEPS = { appendonly: 'yes', appendfsync: 'always' }
@@ -208,7 +209,8 @@ describe('a server', () => {
 
   it('that has too many connections already is waited for', async () => {
     const server = await serverWith()
-    await command(server.address, 'CONFIG', 'SET', 'maxclients', '1')
+    // What asks whether all is well reads, and tries what it may write.
+    await command(server.address, 'CONFIG', 'SET', 'maxclients', '2')
     const holder = await backendOf(server.address)
     await expect.poll(() => holder.ping('a')).toBe(undefined)
     const backend = await backendOf(server.address)

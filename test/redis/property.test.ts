@@ -6,7 +6,8 @@ import redis from '../../backends/redis/index.ts'
 import type { Batch } from '../../src/model/view-backend.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
 import { runHistories, type System, sqliteSystem } from '../support/backend-histories.ts'
-import { command, configOf, quiet } from './world.ts'
+import { quiet } from '../support/quiet.ts'
+import { command, configOf } from './world.ts'
 
 /** The same histories, from the same seed, on one server, on three, and in SQLite. */
 describe('histories', () => {

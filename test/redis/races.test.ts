@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { isLogfoldError } from '../../src/model/errors.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { identityOf } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, del, set, textOf } from '../contract/backend/folding.ts'
+import { identityOf } from '../../src/model/generation.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, del, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
 import { command, configOf, connect, fillWith, flush } from './world.ts'
@@ -124,7 +124,7 @@ describe('several at the same keys', () => {
       await drop
       const filled = await opening
         .reader(generation)
-        .filled()
+        .filled('a')
         .catch(() => false)
       if (!filled) continue
       overtaken++
@@ -142,7 +142,12 @@ describe('several at the same keys', () => {
       const outcomes = await Promise.all(backends.map(backend => backend.admin(generation).open('a')))
       expect(outcomes.filter(outcome => outcome === 'opened').length).toBeGreaterThanOrEqual(1)
       for (const outcome of outcomes) expect(['opened', 'kept']).toContain(outcome)
-      expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual(['job@1/checkpoint/0', 'job@1/checkpoint/1', 'job@1/identity'])
+      expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual([
+        'job@1/checkpoint/0',
+        'job@1/checkpoint/1',
+        'job@1/identity',
+        'job@1/opening',
+      ])
       await flush(address())
     }
   })
@@ -197,8 +202,8 @@ describe('keys that somebody else wrote', () => {
       })
       await ask('DEL', 'job@1/identity')
       expect(await backend.admin(of).open('a')).toBe('opened')
-      expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual(['job@1/checkpoint/0', 'job@1/identity'])
-      expect(await backend.writer(of).apply('a', { ...given, from: 0 })).toEqual({ kind: 'applied' })
+      expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual(['job@1/checkpoint/0', 'job@1/identity', 'job@1/opening'])
+      expect(await backend.writer(of).apply('a', { ...given, from: 0, vouched: 0 })).toEqual({ kind: 'applied' })
     },
   )
 
@@ -221,7 +226,7 @@ describe('keys that somebody else wrote', () => {
       expect(await backend.writer(generation).checkpoints('a')).toEqual({ kind: 'open', checkpoints: [checkpointZero, checkpointZero] })
     }
     await ask('SET', 'job@1/identity', 'rubbish')
-    await expect(backend.reader(generation).filled()).rejects.toMatchObject({ code: 'view-lost' })
+    await expect(backend.reader(generation).filled('a')).rejects.toMatchObject({ code: 'view-lost' })
     expect(await backend.writer(generation).apply('a', batch(1, 0, 1))).toEqual({ kind: 'lost' })
   })
 

@@ -10,8 +10,15 @@ if (Number(process.versions.node.split('.')[0]) < MAJOR_MIN) {
   process.exitCode = 2
 } else {
   silenceKnownWarnings()
+  process.on('uncaughtException', endByBug)
   const { main } = await import('./main.ts')
   process.exitCode = await main(process.argv)
+}
+
+/** Nothing that is still said or done can be trusted; started again, logfold goes on from the log and the stores' checkpoints. */
+function endByBug(error: unknown): void {
+  process.stderr.write(`error: A bug in logfold ends it. Report it, with this: ${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exit(70)
 }
 
 /**

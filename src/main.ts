@@ -66,8 +66,7 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
     process.stdout.write(banner(packageVersion, config, apiAddress, adminAddress))
     await Promise.race([failed.promise, signal(logger)])
   } finally {
-    await Promise.all(running.map(end => end()))
-    await close(parts)
+    await Promise.all(running.map(end => end())).finally(() => close(parts))
   }
 }
 
@@ -161,7 +160,8 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
     metrics,
     logger: logger.child({ view: view.name }),
     applied: shard => view.applied(shard),
-    stopped: error => view.stop(error),
+    // A bug is nothing to go on with; whoever starts the process again has the log and the checkpoints.
+    stopped: error => (error.code === 'internal' ? failed.reject(error) : view.stop(error)),
     failed: failed.reject,
   })
   await folded.pipeline.start()
@@ -195,7 +195,7 @@ function statusOf({ folded }: Parts, verbs: ViewVerbs): StatusProvider {
     views: () => Promise.all([...folded.keys()].map(view)),
     readiness: async () =>
       [...folded].flatMap(([name, { view: live, pipeline }]) => {
-        const serves = live.readiness()
+        const serves = live.unready()
         const folds = live.stopped?.message ?? pipeline?.unready()
         const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? servesDetail(live) }]
         return pipeline === undefined ? checks : [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]

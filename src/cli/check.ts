@@ -4,7 +4,7 @@ import { errorKinds } from '../model/errors.ts'
 import type { CheckResult, Commands } from './commands.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
-import { type ConfigFlags, configOptions, withConfigFlags, withDataDir, withJson } from './options.ts'
+import { type ConfigFlags, configFlagsText, configOptions, withConfigFlags, withDataDir, withJson } from './options.ts'
 import { nextStepsText, table } from './table.ts'
 
 export function addCheck(program: Command, commands: Commands, io: Io, setExit: (code: number) => void): void {
@@ -24,7 +24,8 @@ async function check(flags: ConfigFlags, commands: Commands, io: Io): Promise<nu
   const found = `${config.file}: ${count(config.views.size, 'view')}, ${count(config.backends.size, 'backend')}`
   const checks: readonly CheckResult[] = [{ name: 'config', ok: true, detail: found }, ...(await commands.check(config))]
   const failed = checks.filter(({ ok }) => !ok)
-  const steps = failed.length === 0 ? ['Run it: logfold start'] : failed.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy]))
+  const steps =
+    failed.length === 0 ? [`Run it: logfold start${configFlagsText(flags)}`] : failed.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy]))
   if (flags.json === true) await printJson(io.stdout, { ok: failed.length === 0, checks, notes: config.notes, next_steps: steps })
   else await write(io.stdout, `${checksText(checks)}${config.notes.map(note => `note: ${note}\n`).join('')}${nextStepsText(steps)}`)
   return Math.max(0, ...failed.map(({ code }) => (code === undefined ? errorKinds.unreachable : errorKinds[code]).exit))

@@ -112,9 +112,9 @@ export function problemError(problem: ProblemDocument, retryAfterMs?: number): L
   const known = code as ErrorCode
   const advice = known === 'unauthorized' ? 'Set LOGFOLD_TOKEN to a token that the config names.' : remedy
   return new LogfoldError(known, typeof detail === 'string' ? detail : errorKinds[known].title, {
-    ...(typeof advice === 'string' ? { remedy: advice } : {}),
-    ...(Array.isArray(errors) ? { errors: errors.filter(isErrorDetail) } : {}),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    remedy: typeof advice === 'string' ? advice : undefined,
+    errors: Array.isArray(errors) ? errors.filter(isErrorDetail) : undefined,
+    retryAfterMs,
   })
 }
 

@@ -19,7 +19,7 @@ export interface CheckResult {
   readonly code?: ErrorCode | undefined
 }
 
-/** What the commands need from those who know all parts of logfold. */
+/** What the commands need from the module that knows all parts of logfold. */
 export interface Commands extends BackendKinds {
   /** Runs until it is told to stop. */
   start(config: Config, options: { readonly role: Role }): Promise<void>

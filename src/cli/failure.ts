@@ -27,8 +27,8 @@ export const failureDocument = ({ code, kind, message, remedy, errors }: Logfold
   code,
   title: kind.title,
   detail: message,
-  ...(remedy === undefined ? {} : { remedy }),
-  ...(errors === undefined ? {} : { errors }),
+  remedy,
+  errors,
 })
 
 function failureText({ code, message, remedy, errors, cause }: LogfoldError): string {

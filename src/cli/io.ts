@@ -14,7 +14,7 @@ export interface Io {
 
 export type Output = Writable & { readonly isTTY?: boolean }
 
-/** Whoever read our output went away, as `head` does when it has seen enough. No error: there is just nobody left to tell. */
+/** The program that read our output went away, as `head` does when it has seen enough. No error: there is just nobody left to tell. */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed'
 }

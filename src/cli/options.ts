@@ -41,6 +41,18 @@ export const withAdminFlags = (command: Command): Command =>
     ),
   )
 
+/** The flags that name the same config to another command, as a shell takes them; a space before each. */
+export const configFlagsText = ({ config, dataDir, set = [] }: ConfigFlags): string =>
+  [
+    ...(config === undefined ? [] : ['-c', config]),
+    ...(dataDir === undefined ? [] : ['--data-dir', dataDir]),
+    ...set.flatMap(each => ['--set', each]),
+  ]
+    .map(word => ` ${shellWord(word)}`)
+    .join('')
+
+const shellWord = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
 export const configOptions = (flags: ConfigFlags, { env, cwd }: Io): ConfigOptions => ({
   file: flags.config,
   set: flags.set,

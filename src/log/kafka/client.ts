@@ -8,7 +8,7 @@ import { within } from './within.ts'
 const CONNECTION_TIMEOUT_MS = 3_000
 /** Longer than a session: the coordinator may hold an answer back until a member that has died is noticed. */
 const REQUEST_TIMEOUT_MS = 12_000
-/** kafkajs tries again by itself for about a second; who goes on for longer does so by beginning anew. */
+/** kafkajs tries again by itself for about a second; going on for longer means beginning anew. */
 const RETRY = { initialRetryTime: 200, maxRetryTime: 1_000, retries: 2 }
 /** For one piece of work with the admin client. */
 const ADMIN_MS = 15_000
@@ -78,7 +78,7 @@ function makeSession(options: ClientOptions, logger: Logger): Session {
     kafka,
     abandon() {
       abandoned = true
-      // Only an error makes kafkajs answer those who wait on the connection: its own `disconnect` waits for ever for a broker that hangs.
+      // Only an error makes kafkajs answer those that wait on the connection: its own `disconnect` waits for ever for a broker that hangs.
       for (const socket of sockets) socket.destroy(new Error('closed'))
     },
   }

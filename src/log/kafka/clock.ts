@@ -4,7 +4,7 @@ export interface Clock {
   nowMs(): number
   /** Calls back once. Returns what prevents it. */
   after(delayMs: number, callback: () => void): () => void
-  /** Calls back once whoever wants to do something in this turn of the event loop has done it. */
+  /** Calls back once all that is to be done in this turn of the event loop has been done. */
   endOfTurn(callback: () => void): void
 }
 

@@ -28,7 +28,7 @@ interface Address {
   readonly port: number
 }
 
-/** The brokers, who leads what, and whether the log is away. */
+/** The brokers, which of them leads what, and whether the log is away. */
 export class Cluster implements Brokers {
   readonly #options: ClusterOptions
   readonly #seeds: readonly Address[]

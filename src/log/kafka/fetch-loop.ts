@@ -53,7 +53,7 @@ interface Lane {
 export interface FetchLoopOptions<F extends Fetching> {
   /** The connection that this lane has for itself, asked for before each request. */
   readonly link: (lane: number) => Link
-  /** The broker takes long to answer: it may hang, and lead these no more. All of the loop, as who isn't in the request may have to wait for its end. */
+  /** The broker takes long to answer: it may hang, and lead these no more. All of the loop, as what isn't in the request may have to wait for its end. */
   readonly late: (fetching: readonly F[]) => void
   /** These got no answer, and are no longer in the loop. `times`: one after another, from 1. */
   readonly failed: (fetching: readonly F[], error: unknown, times: number) => void
@@ -66,7 +66,7 @@ export class FetchLoop<F extends Fetching> {
     { number: 0, poll: 'none' },
     { number: 1, poll: 'none' },
   ]
-  /** Who was served last comes last. */
+  /** What was served last comes last. */
   readonly #fetching = new Set<F>()
   readonly #underWay = new Set<F>()
   readonly #closing = new AbortController()
@@ -86,7 +86,7 @@ export class FetchLoop<F extends Fetching> {
     this.#fetching.delete(fetching)
   }
 
-  /** Somebody wants data. Those who want some in this turn of the event loop share a request. */
+  /** Somebody wants data. Those that want some in this turn of the event loop share a request. */
   wake(): void {
     if (this.#woken) return
     this.#woken = true
@@ -111,7 +111,7 @@ export class FetchLoop<F extends Fetching> {
     }
   }
 
-  /** Who wants data and isn't waited for already; each partition once, as a request can't name it twice. */
+  /** What wants data and isn't waited for already; each partition once, as a request can't name it twice. */
   #take(): readonly Taken<F>[] {
     const wanting = [...this.#fetching].filter(fetching => fetching.wants && !this.#underWay.has(fetching))
     const taken = new Map<string, F>()

@@ -124,7 +124,7 @@ export class Fetcher {
     for (const each of fetched) void this.place(each, pauseMs)
   }
 
-  /** Whose partition has another leader by now doesn't wait for this one. */
+  /** A reader whose partition has another leader by now doesn't wait for this one. */
   async #late(nodeId: number, fetched: readonly Fetched[]): Promise<void> {
     const { cluster } = this.#options
     await cluster.refresh()

@@ -112,10 +112,15 @@ const missing = (topic: Topic): LogfoldError =>
 
 const remade = (topic: Topic, found: string): LogfoldError =>
   new LogfoldError('topic-mismatch', `The topic ${topic.name} was made again: its id is ${found}, and the view was folded from ${topic.id}`, {
-    remedy: 'Give the view another backend, or empty the one it has, and start logfold again: it is then folded from the new topic',
+    remedy:
+      'Give the view another backend (another file, schema or keyPrefix), or empty the one it has, and start logfold again: it is then folded from the new topic',
   })
+
+/** What helps where a topic's partitions were added. The partitions are part of a definition, so the old store doesn't do. */
+export const copyRemedy = (partitions: number | string): string =>
+  `Copy the records, by their times, into a new topic with ${partitions} partitions; name that and its partitions in the view, give the view another backend (another file, schema or keyPrefix), and start logfold again`
 
 const repartitioned = (topic: Topic, found: string): LogfoldError =>
   new LogfoldError('topic-mismatch', `The topic ${topic.name} now has ${found} partitions instead of ${topic.partitions}`, {
-    remedy: `Keys have moved between partitions, so no order holds between old and new records. Copy the records into a new topic with ${found} partitions, and fold the view from that`,
+    remedy: `Keys have moved between partitions, so no order holds between old and new records. ${copyRemedy(found)}`,
   })

@@ -187,10 +187,9 @@ class JoinedGroup {
       INCONSISTENT_GROUP_PROTOCOL: 'Somebody else uses a group of this name: set another log.namespace, or stop them',
       INVALID_SESSION_TIMEOUT: 'Let the brokers take a session timeout of 10 s: group.min.session.timeout.ms, group.max.session.timeout.ms',
     }
-    const remedy = remedies[type]
     return new LogfoldError('log-unavailable', `Kafka does not let this process into the group ${group}: ${message}`, {
       cause,
-      ...(remedy === undefined ? {} : { remedy }),
+      remedy: remedies[type],
     })
   }
 

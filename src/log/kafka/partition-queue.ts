@@ -146,7 +146,7 @@ export class PartitionQueue {
     this.#drop(share, cause)
   }
 
-  /** Tells that they aren't sent all who aren't under way. */
+  /** Tells all that aren't under way that they aren't sent. */
   fail(cause: LogfoldError): void {
     const batch = this.#batch
     if (batch !== undefined && !batch.sent && !batch.uncertain) this.#dissolve(batch)

@@ -41,7 +41,7 @@ export class Sender {
   readonly #options: SenderOptions
   readonly #ids: ProducerIds
   readonly #lanes = new Map<number, Lane>()
-  /** Those with something to send that neither wait for an answer nor pause. Who was served stands last. */
+  /** Those with something to send that neither wait for an answer nor pause. The one that was served stands last. */
   readonly #ready = new Set<PartitionQueue>()
   /** Failures one after another, of those that pause or have paused since a batch was acknowledged. */
   readonly #failures = new Map<PartitionQueue, number>()
@@ -70,7 +70,7 @@ export class Sender {
     this.#stopped = true
   }
 
-  /** Whoever appends in this turn of the event loop comes along: most often those who were just answered. */
+  /** What is appended in this turn of the event loop comes along: most often by those that were just answered. */
   #wake(): void {
     if (this.#woken || this.#stopped) return
     this.#woken = true

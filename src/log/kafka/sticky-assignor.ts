@@ -32,7 +32,7 @@ export function assignSticky(partitions: number, claimants: readonly Claimant[])
   const members = claimants.toSorted((a, b) => (a.memberId < b.memberId ? -1 : 1))
   const kept = claimed(partitions, members)
   const atLeast = Math.floor(partitions / members.length)
-  // Who has more than the others' share goes on having one more, as far as there are such places.
+  // A member that has more than the others' share goes on having one more, as far as there are such places.
   const byCount = members.map(({ memberId }) => ({ memberId, has: kept.get(memberId) ?? [] })).sort((a, b) => b.has.length - a.has.length)
   let withOneMore = members.length === 0 ? 0 : partitions % members.length
   const assigned = new Map<string, number[]>()

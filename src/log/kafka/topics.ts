@@ -5,6 +5,7 @@ import { isLogfoldError, LogfoldError } from '../../model/errors.ts'
 import type { Topic, TopicSpec } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
 import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin, unavailable } from './client.ts'
+import { copyRemedy } from './known-topics.ts'
 import { RECORD_OVERHEAD_BYTES } from './overhead.ts'
 
 /** A topic just made isn't known to every broker at once. */
@@ -58,7 +59,9 @@ export class Topics {
     const found = (await this.#find(name)) ?? (await this.#make(spec))
     if (found.partitions !== spec.partitions) {
       throw new LogfoldError('topic-mismatch', `The topic ${name} has ${found.partitions} partitions, not ${spec.partitions}`, {
-        remedy: `Set partitions: ${found.partitions} in the config, or name another topic; a topic whose number was changed no longer has each key in one partition`,
+        remedy:
+          `Set partitions: ${found.partitions} in the config, if the topic always had them, or name another topic. Where partitions were added, keys have moved, ` +
+          `and no order holds between old and new records: ${copyRemedy(found.partitions)}`,
       })
     }
     const settings = await this.#settings(name)

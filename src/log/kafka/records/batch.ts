@@ -14,7 +14,7 @@ export const BATCH_HEADER_BYTES = 61
 export const LENGTH_END = 12
 export const FORMAT_AT = 16
 export const CRC_AT = 17
-/** Where the checksum begins to cover. What lies before it is the broker's, who may change it without reading the batch. */
+/** Where the checksum begins to cover. What lies before it is the broker's, which may change it without reading the batch. */
 export const CHECKED_FROM = 21
 
 export interface BatchHeader {

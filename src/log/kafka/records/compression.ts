@@ -10,7 +10,7 @@ const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export const codecName = (codec: number): string => names[codec] ?? `codec ${codec}`
 
 /**
- * The records of a batch, uncompressed, in memory of their own. The native packages' memory is given back between turns of the event loop only, so whoever decompresses
+ * The records of a batch, uncompressed, in memory of their own. The native packages' memory is given back between turns of the event loop only, so what decompresses
  * a lot must let go of the thread meanwhile.
  *
  * @throws Error where the codec is unknown, the bytes aren't what it writes, or they become more than `UNCOMPRESSED_BYTES_MAX`. For lz4 and snappy that is known before

@@ -37,7 +37,7 @@ export interface FetchedPartition {
   /** Those that end in this answer's records or later, ordered as the broker has them. */
   readonly aborted: readonly AbortedTransaction[]
   /**
-   * Record batches, the last possibly cut off; the first may begin below the offset asked for. A view of the answer, so who holds it holds the whole
+   * Record batches, the last possibly cut off; the first may begin below the offset asked for. A view of the answer, so holding it holds the whole
    * answer. Empty where there are none.
    */
   readonly records: Buffer

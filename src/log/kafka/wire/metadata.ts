@@ -30,7 +30,7 @@ export interface TopicMetadata {
 export interface Metadata {
   readonly throttleMs: number
   readonly clusterId: string | undefined
-  /** Node id; -1 for none. Since KRaft any broker, as brokers don't tell who the controller is. */
+  /** Node id; -1 for none. Since KRaft any broker, as brokers don't tell which is the controller. */
   readonly controllerId: number
   readonly brokers: readonly Broker[]
   /** One for each name asked for, in any order. */

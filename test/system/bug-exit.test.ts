@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'logfold-bug-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Starts logfold on a backend of one's own, which is the memory backend but for one thing, and settles once it has ended. */
+async function run(name: string, wrong: string): Promise<{ readonly exitCode: number | null; readonly said: string }> {
+  const memory = join(import.meta.dirname, '../../backends/memory')
+  writeFileSync(
+    join(folder, `${name}.ts`),
+    `import memory from ${JSON.stringify(join(memory, 'index.ts'))}
+     import { MemoryBackend } from ${JSON.stringify(join(memory, 'backend.ts'))}
+     class Buggy extends MemoryBackend { ${wrong} }
+     export default { ...memory, kind: ${JSON.stringify(name)}, connect: async () => new Buggy(['a']) }`,
+  )
+  const config = join(folder, `${name}.yaml`)
+  writeFileSync(
+    config,
+    `log: { kind: embedded, path: ${name}.sqlite }
+backends: { mine: { kind: ./${name}.ts } }
+views: { job: { backend: mine } }
+http: { port: 0 }
+admin: { port: 0 }
+`,
+  )
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/bin.ts'), 'start', '-c', config, '--data-dir', folder], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  const late = setTimeout(() => child.kill('SIGTERM'), 15_000)
+  await once(child, 'close')
+  clearTimeout(late)
+  return { exitCode: child.exitCode, said }
+}
+
+describe('a bug ends the process with exit code 70, and says what it met:', () => {
+  it.each([
+    [
+      'fold',
+      'writer(generation) { const writer = super.writer(generation); writer.checkpoints = async () => { throw new TypeError("odd") }; return writer }',
+    ],
+    ['watch', 'reader(generation) { const reader = super.reader(generation); reader.filled = () => { throw new TypeError("odd") }; return reader }'],
+    ['timer', 'async close() {} constructor(shards) { super(shards); setTimeout(() => { throw new TypeError("odd") }, 500) }'],
+    [
+      'forgotten promise',
+      'async close() {} constructor(shards) { super(shards); setTimeout(() => { void Promise.reject(new TypeError("odd")) }, 500) }',
+    ],
+  ])('in a %s', async (where, wrong) => {
+    expect(await run(where.replace(' ', '-'), wrong)).toMatchObject({ exitCode: 70, said: expect.stringContaining('odd') })
+  })
+})

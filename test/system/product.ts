@@ -1,0 +1,203 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { LOGFOLD, runLogfold, temporaryFolder } from './running.ts'
+
+/** Longer than anything takes that is waited for, on a busy machine. */
+const PATIENCE_MS = 60_000
+
+/** What an operator meets of view job, wherever they look. */
+export interface Met {
+  /** Of `logfold status job`. */
+  readonly state: string
+  readonly problem: string | undefined
+  readonly next: readonly string[]
+  /** Its status, and the lines of what isn't well. */
+  readonly readyz: string
+  readonly get: Told
+  readonly put: Told
+}
+
+/** A status, and of a problem also its code, detail and remedy. */
+export type Told = string | { readonly answer: string; readonly detail: string; readonly remedy: string }
+
+/** What is met of a view that was stopped. @param get of an entry: what is there is served, unless it is something else */
+export const metStopped = (reason: string, remedy: string, get: Told): Met => ({
+  state: 'stopped',
+  problem: reason,
+  next: [remedy],
+  readyz: `503 [-] view job is folded: ${reason}`,
+  get,
+  put: { answer: '503 view-stopped', detail: reason, remedy },
+})
+
+/** As `metStopped`, where what stands in the store isn't the view. */
+export const metForeign = (reason: string, remedy: string): Met => ({
+  ...metStopped(reason, remedy, { answer: '503 view-stopped', detail: reason, remedy }),
+  readyz: `503 [-] view job serves: ${reason} [-] view job is folded: ${reason}`,
+})
+
+export const metWell = (get: Told): Met => ({ state: 'serving', problem: undefined, next: [], readyz: '200', get, put: '200' })
+
+export interface ProductOptions {
+  readonly dataDir: string
+  readonly args?: readonly string[]
+}
+
+type Line = Readonly<Record<string, unknown>>
+
+/** The processes of one test, one after another on one data folder. */
+export class Products implements AsyncDisposable {
+  readonly #args: readonly string[]
+  readonly #folder = temporaryFolder()
+  readonly #started: Product[] = []
+
+  constructor(args: readonly string[]) {
+    this.#args = args
+  }
+
+  get dataDir(): string {
+    return this.#folder.path
+  }
+
+  async start(...args: readonly string[]): Promise<Product> {
+    const product = await Product.start({ dataDir: this.dataDir, args: [...this.#args, ...args] })
+    this.#started.push(product)
+    return product
+  }
+
+  /** Starts it once more, ends it with SIGTERM and settles with what `use` gave. */
+  async during<T>(args: readonly string[], use: (product: Product) => Promise<T>): Promise<T> {
+    const product = await this.start(...args)
+    const given = await use(product)
+    await product.end('SIGTERM')
+    return given
+  }
+
+  /** What `logfold check` says of these arguments: its exit code, and the lines that failed, without their names. */
+  async check(...args: readonly string[]): Promise<readonly [exitCode: number, failed: readonly string[]]> {
+    const { exitCode, stdout } = await runLogfold(['check', '--data-dir', this.dataDir, ...this.#args, ...args])
+    return [exitCode, stdout.split('\n').filter(line => line.startsWith('FAILED'))]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const product of this.#started) await product.end('SIGKILL')
+    this.#folder.remove()
+  }
+}
+
+/** logfold as a process of its own, which need not become ready; what it logs is kept. */
+export class Product {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+  #out = ''
+  #err = ''
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    this.#closed = once(child, 'close')
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.#out += chunk.toString()
+    })
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#err += chunk.toString()
+    })
+  }
+
+  /** Settles once it has told its addresses. */
+  static async start({ dataDir, args = [] }: ProductOptions): Promise<Product> {
+    const set = ['http.port=0', 'admin.port=0', 'logging.format=json'].flatMap(each => ['--set', each])
+    const all = [...LOGFOLD, 'start', '--data-dir', dataDir, ...set, ...args]
+    const product = new Product(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    await product.#until(() => /\/admin\/views\n/.test(product.#out))
+    return product
+  }
+
+  get url(): string {
+    return this.#address('(?:app|api)')
+  }
+
+  get adminUrl(): string {
+    return this.#address('admin')
+  }
+
+  /** Settles with the first line that has this message. */
+  async logged(message: string): Promise<Line> {
+    const find = (): Line | undefined => this.#lines().find(({ msg }) => msg === message)
+    await this.#until(() => find() !== undefined)
+    return find() ?? {}
+  }
+
+  /** Settles once the worker has stopped the view, with what it logged of that. */
+  async stopped(): Promise<Line> {
+    const { code, reason, remedy } = await this.logged('The view was stopped for safety')
+    return { code, reason, remedy }
+  }
+
+  /** Settles with itself. */
+  async ready(): Promise<this> {
+    await this.#until(async () => (await fetch(`${this.adminUrl}/readyz`)).ok)
+    return this
+  }
+
+  /** @param id of an entry that is there, if any is */
+  async meets(id = 'one'): Promise<Met> {
+    const { stdout } = await runLogfold(['status', 'job', '--admin', this.adminUrl])
+    const fact = (name: string): string | undefined => new RegExp(`^ +${name} +(.*)$`, 'm').exec(stdout)?.[1]?.trim()
+    const steps = stdout.split('\nNext\n')[1] ?? ''
+    const readyz = await fetch(`${this.adminUrl}/readyz?verbose`)
+    const unwell = (await readyz.text()).split('\n').filter(line => line.startsWith('[-]') || line.includes('but for'))
+    return {
+      state: fact('state') ?? '',
+      problem: fact('problem'),
+      next: steps.split('\n').flatMap(line => (line.trim() === '' ? [] : [line.trim()])),
+      readyz: [readyz.status, ...unwell].join(' '),
+      get: await this.get(id),
+      put: await this.put('new', 1),
+    }
+  }
+
+  get(id: string): Promise<Told> {
+    return tell(fetch(`${this.url}/api/job/${id}`))
+  }
+
+  put(id: string, value: unknown): Promise<Told> {
+    const headers = { 'content-type': 'application/json' }
+    return tell(fetch(`${this.url}/api/job/${id}`, { method: 'PUT', headers, body: JSON.stringify(value) }))
+  }
+
+  delete(id: string): Promise<Told> {
+    return tell(fetch(`${this.url}/api/job/${id}`, { method: 'DELETE' }))
+  }
+
+  /** Settles once the process is gone. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    this.#child.kill(signal)
+    await this.#closed
+  }
+
+  #lines(): readonly Line[] {
+    return this.#err.split('\n').flatMap(line => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as Line] : []))
+  }
+
+  #address(name: string): string {
+    return new RegExp(`^ +${name} +(http://[^/\\s]+)`, 'm').exec(this.#out)?.[1] ?? ''
+  }
+
+  async #until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+    for (const endMs = performance.now() + PATIENCE_MS; !(await isSo()); await wait(20)) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error(`logfold ended: ${this.#err}`)
+      if (performance.now() > endMs) throw new Error(`It is not so yet: ${this.#err.slice(-4_000)}`)
+    }
+  }
+}
+
+async function tell(asked: Promise<Response>): Promise<Told> {
+  const response = await asked
+  const body: unknown = await response.json()
+  if (!response.headers.get('content-type')?.startsWith('application/problem+json')) {
+    return response.ok && response.headers.has('etag') ? `${response.status} ${JSON.stringify(body)}` : String(response.status)
+  }
+  const { code, detail, remedy } = body as Readonly<Record<'code' | 'detail' | 'remedy', string>>
+  return { answer: `${response.status} ${code}`, detail, remedy }
+}

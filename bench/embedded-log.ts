@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { openEmbeddedLog } from '../src/log/embedded/log.ts'
 import type { Log, LogWriter, Topic } from '../src/model/log.ts'
 import type { NewRecord } from '../src/model/record.ts'
-import { quiet } from './support/quiet.ts'
-import { median, perSecond } from './support/rounds.ts'
+import { quiet } from '../test/support/quiet.ts'
+import { type Figures, perSecond, printMedians } from './support/rounds.ts'
 
 /**
- * The embedded log by itself: node bench/embedded-log.ts
+ * The embedded log by itself: `npm run bench -- embedded-log`.
  * Medians of three rounds, each on a new file: appends of one record by 1 caller and by 64 at once, each awaited; then a load of 500,000 records of 240
  * bytes in calls of 1,000; then these read from position 0, ten partitions at once, every record looked at.
  */
@@ -69,8 +69,6 @@ async function readAll(log: Log, topic: Topic): Promise<void> {
   if (count !== RECORDS) throw new Error(`Read ${count} of ${RECORDS} records`)
 }
 
-type Figures = Readonly<Record<string, number>>
-
 async function round(): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'logfold-bench-'))
   try {
@@ -93,9 +91,4 @@ async function round(): Promise<Figures> {
   }
 }
 
-const rounds: Figures[] = []
-for (let nth = 0; nth < ROUNDS; nth++) rounds.push(await round())
-for (const name of Object.keys(rounds[0] ?? {})) {
-  const value = median(rounds.map(figures => figures[name] ?? 0))
-  process.stdout.write(`${name.padEnd(36)} ${Math.round(value).toLocaleString('en')}\n`)
-}
+export const bench = (): Promise<void> => printMedians('The embedded log', ROUNDS, round)

@@ -3,6 +3,10 @@
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: (args: readonly string[]) => Promise<void> }>>> = {
   ingest: () => import('./ingest.ts'),
   writes: () => import('./writes.ts'),
+  'embedded-log': () => import('./embedded-log.ts'),
+  'sqlite-backend': () => import('./sqlite-backend.ts'),
+  'redis-backend': () => import('./redis-backend.ts'),
+  'postgres-backend': () => import('./postgres-backend.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -10,12 +10,12 @@ import type { BackendModule, ViewBackend } from '../src/model/view-backend.ts'
 import { startKafka } from '../test/services/kafka-cluster.ts'
 import { startPostgres } from '../test/services/postgres-server.ts'
 import { startRedis } from '../test/services/redis-cluster.ts'
+import { quiet } from '../test/support/quiet.ts'
 import { fold } from './support/fold.ts'
 import { PARTITIONS, RECORDS } from './support/jobs.ts'
 import { benchLog, fillTopic } from './support/kafka-topic.ts'
 import { copy, preparedUpserts, redisPipe } from './support/limits.ts'
 import { printPeak } from './support/peak.ts'
-import { quiet } from './support/quiet.ts'
 import { kafkajsConsumer, ownReader } from './support/readers.ts'
 import { compare } from './support/rounds.ts'
 
@@ -39,7 +39,7 @@ const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
   async sqlite({ bootstrap, log, topic }) {
     const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
     const backend = await connect(sqlite, { path: 'views.sqlite' }, dataDir)
-    await compare('Kafka → SQLite', [preparedUpserts(), fold('logfold', log, topic, backend)], ROUNDS)
+    await compare('Kafka → SQLite', [preparedUpserts(), fold(log, topic, backend)], ROUNDS)
     await backend.close()
     rmSync(dataDir, { recursive: true })
     await printPeak({ bootstrap, topic: topic.name, config: 'kafka-sqlite' })
@@ -51,7 +51,7 @@ const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
     const shards = Object.fromEntries(NAMES.map((name, nth) => [name, `redis://127.0.0.1:${ports[nth]}`]))
     const backend = await connect(redis, { shards })
     const limit = redisPipe(ports, id => NAMES.indexOf(backend.owner(id)))
-    await compare('Kafka → a ring of 3 Redis', [limit, fold('logfold', log, topic, backend)], ROUNDS)
+    await compare('Kafka → a ring of 3 Redis', [limit, fold(log, topic, backend)], ROUNDS)
     await backend.close()
     const settings = Object.entries(shards).map(([name, url]) => `backends.ring3.shards.${name}=${url}`)
     await printPeak({ bootstrap, topic: topic.name, config: 'kafka-redis', settings })
@@ -60,7 +60,7 @@ const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
   async postgres({ bootstrap, log, topic }) {
     await using server = await startPostgres()
     const backend = await connect(postgres, { url: server.url })
-    await compare('Kafka → Postgres', [copy(server.url), fold('logfold', log, topic, backend)], ROUNDS)
+    await compare('Kafka → Postgres', [copy(server.url), fold(log, topic, backend)], ROUNDS)
     await backend.close()
     await printPeak({ bootstrap, topic: topic.name, config: 'kafka-postgres', settings: [`backends.pg.url=${server.url}`] })
   },

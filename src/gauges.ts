@@ -12,7 +12,7 @@ export interface Gauged<Letters extends ClosableDeadLetters> {
   readonly views: ReadonlyMap<string, LiveView<Letters>>
 }
 
-/** Sets the gauges that nobody else does: who serves each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
+/** Sets the gauges that nothing else does: what serves, each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
 export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
   let looking = look(gauged)
   const stores = setInterval(() => {

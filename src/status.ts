@@ -69,7 +69,7 @@ export async function viewStatus<Letters extends ClosableDeadLetters>(parts: Sta
     verify: verify === undefined ? null : inShort(verify),
     problem: problem === undefined ? null : { code: problem.code, detail: problem.message, remedy: problem.remedy ?? null },
   }
-  return { ...status, next_steps: [...nextSteps(status), ...verifySteps(view.name, verify)] }
+  return { ...status, next_steps: [...nextSteps({ ...status, shards }), ...verifySteps(view.name, verify)] }
 }
 
 interface Shard {
@@ -78,6 +78,8 @@ interface Shard {
   readonly entries: number | null
   readonly detail: string | null
   readonly vouched: readonly Offset[] | undefined
+  /** What helps a shard that isn't read from, where its store knows. */
+  readonly remedy: string | undefined
 }
 
 async function shardStatus<Letters extends ClosableDeadLetters>(
@@ -91,13 +93,15 @@ async function shardStatus<Letters extends ClosableDeadLetters>(
   const well = health.kind === 'up' || health.kind === 'unknown'
   const state = well ? (told?.state ?? 'up') : health.kind === 'away' ? 'waiting' : health.kind
   const detail = well ? (told?.detail ?? null) : formatHealth(health)
-  if (source instanceof LogfoldError) return { shard, state, detail, entries: null, vouched: undefined }
+  const remedy = health.kind === 'away' ? health.error.remedy : undefined
+  if (source instanceof LogfoldError) return { shard, state, detail, entries: null, vouched: undefined, remedy }
   const { generation, reader } = source
   try {
     const [stats, vouched] = await Promise.all([backend.admin(generation).stats(shard), reader.vouched(shard)])
-    return { shard, state, detail, entries: stats.entries, vouched }
+    return { shard, state, detail, entries: stats.entries, vouched, remedy }
   } catch (error) {
-    return { shard, state: 'waiting', detail: detail ?? messageOf(error), entries: null, vouched: undefined }
+    const known = remedy ?? (isLogfoldError(error) ? error.remedy : undefined)
+    return { shard, state: 'waiting', detail: detail ?? messageOf(error), entries: null, vouched: undefined, remedy: known }
   }
 }
 
@@ -126,12 +130,16 @@ function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: un
   return 'serving'
 }
 
-function nextSteps({ view, backend, state, shards, problem, workers, deadLetters }: Omit<ViewStatus, 'next_steps'>): readonly string[] {
+type StatusSoFar = Omit<ViewStatus, 'next_steps' | 'shards'> & { readonly shards: readonly Shard[] }
+
+function nextSteps({ view, backend, state, shards, problem, workers, deadLetters }: StatusSoFar): readonly string[] {
   const steps: string[] = []
   if (problem?.remedy) steps.push(problem.remedy)
-  const away = shards.filter(shard => shard.state === 'waiting').map(({ shard }) => shard)
-  if (away.length > 0 && state !== 'stopped') {
-    steps.push(`Bring ${away.join(', ')} of the backend ${backend} back, or mend its address; it catches up by itself: logfold check`)
+  const away = state === 'stopped' ? [] : shards.filter(shard => shard.state === 'waiting')
+  for (const { shard, remedy } of away) if (remedy !== undefined) steps.push(`${shard} of the backend ${backend}: ${remedy}`)
+  const unexplained = away.filter(({ remedy }) => remedy === undefined).map(({ shard }) => shard)
+  if (unexplained.length > 0) {
+    steps.push(`Bring ${unexplained.join(', ')} of the backend ${backend} back, or mend its address; it catches up by itself: logfold check`)
   }
   if (workers === 0 && state !== 'stopped') steps.push('Start a worker: logfold start --role worker')
   if (deadLetters !== null && deadLetters > 0) {

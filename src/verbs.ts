@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import type { StatusDocument } from './admin/status.ts'
 import type { Verbs, VerifyRequest } from './admin/verbs.ts'
 import type { Connected, LiveView } from './generations/live-view.ts'
-import { LogfoldError } from './model/errors.ts'
+import { LogfoldError, messageOf } from './model/errors.ts'
+import { generationName } from './model/generation.ts'
 import type { Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
-import { generationName, type ViewBackend } from './model/view-backend.ts'
+import type { ViewBackend } from './model/view-backend.ts'
 import type { DeadLetters } from './pipeline/dead-letters.ts'
 import type { FoldRules } from './pipeline/fold.ts'
 import { replay, Verify, type VerifyStatus } from './verify/verify.ts'
@@ -67,7 +68,7 @@ export class ViewVerbs implements Verbs {
     const options = { log, topic, generation, backend, deadLetters, logger, rules: this.#options.rulesOf(view, topic) }
     const late = new LogfoldError(
       'view-unavailable',
-      `${letter} was not replayed within ${REPLAY_MS / 1000} s: the store or the log does not answer, or is not that far yet`,
+      `${letter} was not replayed within ${REPLAY_MS / 1000} s: the store or the log does not answer, or is not that far yet, or there is too much behind its record to be read in that time`,
       {
         remedy: `It may be repeated. See what is away: logfold status ${name}`,
       },
@@ -94,12 +95,16 @@ export class ViewVerbs implements Verbs {
   async #makeVerify({ view, backend, connected, logger }: WritableView): Promise<Verify> {
     const { log, topic, generation } = connected
     const { dataDir, rulesOf } = this.#options
-    await mkdir(dataDir, { recursive: true })
+    await mkdir(dataDir, { recursive: true }).catch(cause => {
+      throw new LogfoldError('view-unavailable', `The data folder ${dataDir}, where verify keeps its notes, cannot be made: ${messageOf(cause)}`, {
+        cause,
+      })
+    })
     const path = join(dataDir, `verify-${generationName(generation)}.sqlite`)
     return new Verify({ log, topic, generation, backend, rules: rulesOf(view, topic), logger, path })
   }
 
-  /** @throws view-stopped: who was stopped for safety writes nothing, and verify would wait for it for ever. */
+  /** @throws view-stopped: a view that was stopped for safety writes nothing, and verify would wait for it for ever. */
   #writable(name: string): WritableView {
     const { view, backend } = this.#view(name)
     if (view.stopped !== undefined) throw view.stopped

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startWorld, type World } from './support/api-world.ts'
-import { request } from './support/raw-request.ts'
+import { problem, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -10,8 +10,6 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]())
 
 const get = (path: string, headers: Record<string, string> = {}, to = world): ReturnType<typeof request> => request(to.port, path, { headers })
-const problem = (body: Buffer | string): Record<string, unknown> => JSON.parse(body.toString())
-
 describe('a token', () => {
   const token = (name: string): string => hash('sha256', name, 'hex')
   const tokens = {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startWorld, type World } from './support/api-world.ts'
-import { json, request } from './support/raw-request.ts'
+import { json, problem, put, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -8,15 +8,10 @@ beforeEach(async () => {
 })
 afterEach(() => world[Symbol.asyncDispose]())
 
-const put = (id: string, body: Uint8Array | string, headers: Record<string, string> = {}): ReturnType<typeof request> =>
-  request(world.port, `/api/job/${encodeURIComponent(id)}`, { method: 'PUT', headers: { 'Content-Type': 'application/json', ...headers }, body })
-
-const problem = (body: Buffer): Record<string, unknown> => JSON.parse(body.toString())
-
 describe('an entry', () => {
   it('is answered with the exact bytes that were put', async () => {
     const bytes = '{ "n": 9007199254740993, "e": 1e400000, "a":1, "a":2,\n\t"s": "\\u00e9é" }'
-    const written = await put('one', bytes)
+    const written = await put(world.port, 'one', bytes)
     expect(written.status).toBe(200)
     const place = `${world.log.appended[0]?.partition}:0`
     expect(JSON.parse(written.body.toString())).toEqual({ id: 'one', offset: place })
@@ -36,7 +31,7 @@ describe('an entry', () => {
   })
 
   it('is answered to HEAD without its bytes', async () => {
-    await put('one', '{"a":1}')
+    await put(world.port, 'one', '{"a":1}')
     const read = await request(world.port, '/api/job/one', { method: 'HEAD' })
     expect(read.status).toBe(200)
     expect(read.headers['content-length']).toBe('7')
@@ -47,8 +42,8 @@ describe('an entry', () => {
     ...['__proto__', 'constructor', 'a/b', '100%', 'é', '🐘', ' ', '?x=1&y#z', '"\\', '..', '.'].map(id => [id, id]),
     ['of 512 bytes', 'x'.repeat(512)],
   ])('can have the id %s', async (_what, id = '') => {
-    await put('other', '0')
-    expect((await put(id, '"v"')).status).toBe(200)
+    await put(world.port, 'other', '0')
+    expect((await put(world.port, id, '"v"')).status).toBe(200)
     const read = await request(world.port, `/api/job/${encodeURIComponent(id)}`)
     expect([read.status, read.body.toString()]).toEqual([200, '"v"'])
     const listed = JSON.parse((await request(world.port, '/api/job')).body.toString())
@@ -91,7 +86,7 @@ describe('an entry', () => {
   })
 
   it('whose last record could not be folded says so', async () => {
-    await put('one', '1')
+    await put(world.port, 'one', '1')
     world.view.unresolved.add('one').add('gone')
     expect((await request(world.port, '/api/job/one')).headers['logfold-unresolved']).toBe('true')
     const gone = await request(world.port, '/api/job/gone')
@@ -99,7 +94,7 @@ describe('an entry', () => {
   })
 
   it('is not sent again to whom has it', async () => {
-    await put('one', '{"a":1}')
+    await put(world.port, 'one', '{"a":1}')
     const { etag = '' } = (await request(world.port, '/api/job/one')).headers
     expect(etag).toMatch(/^"[\w-]{27}"$/)
     for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
@@ -108,13 +103,13 @@ describe('an entry', () => {
       expect(again.headers['logfold-generation']).toBe('1')
     }
     expect((await request(world.port, '/api/job/one', { headers: { 'If-None-Match': '"x"' } })).status).toBe(200)
-    await put('one', '{"a":2}')
+    await put(world.port, 'one', '{"a":2}')
     expect((await request(world.port, '/api/job/one', { headers: { 'If-None-Match': etag } })).status).toBe(200)
     expect((await request(world.port, '/api/job/none', { headers: { 'If-None-Match': '*' } })).status).toBe(404)
   })
 
   it('is gone after DELETE, which also answers when nothing was there', async () => {
-    await put('one', '1')
+    await put(world.port, 'one', '1')
     const first = await request(world.port, '/api/job/one', { method: 'DELETE' })
     const partition = world.log.appended[0]?.partition
     expect([first.status, JSON.parse(first.body.toString())]).toEqual([200, { id: 'one', offset: `${partition}:1` }])

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startWorld, type World } from './support/api-world.ts'
-import { json, request } from './support/raw-request.ts'
+import { json, problem, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -10,7 +10,6 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]())
 
 const get = (path: string, headers: Record<string, string> = {}, to = world): ReturnType<typeof request> => request(to.port, path, { headers })
-const problem = (body: Buffer | string): Record<string, unknown> => JSON.parse(body.toString())
 const code = (body: Buffer): unknown => problem(body).code
 
 /** Sends bytes as they are, and reads what comes until the connection ends. */

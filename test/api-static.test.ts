@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startWorld, type World } from './support/api-world.ts'
-import { request } from './support/raw-request.ts'
+import { problem, request } from './support/raw-request.ts'
 
 const get = (path: string, headers: Record<string, string>, to: World): ReturnType<typeof request> => request(to.port, path, { headers })
-const problem = (body: Buffer | string): Record<string, unknown> => JSON.parse(body.toString())
 const code = (body: Buffer): unknown => problem(body).code
 
 describe('the static app', () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogfoldError } from '../src/model/errors.ts'
 import { startWorld, type World } from './support/api-world.ts'
-import { json, request } from './support/raw-request.ts'
+import { json, problem, put, request } from './support/raw-request.ts'
 
 let world: World
 beforeEach(async () => {
@@ -9,12 +9,7 @@ beforeEach(async () => {
 })
 afterEach(() => world[Symbol.asyncDispose]())
 
-const put = (id: string, body: Uint8Array | string, headers: Record<string, string> = {}): ReturnType<typeof request> =>
-  request(world.port, `/api/job/${encodeURIComponent(id)}`, { method: 'PUT', headers: { 'Content-Type': 'application/json', ...headers }, body })
-
 const ids = Array.from({ length: 8 }, (_, at) => `id-${at}`)
-
-const problem = (body: Buffer): Record<string, unknown> => JSON.parse(body.toString())
 
 describe('a view', () => {
   it('with a schema refuses what does not fit, and says where', async () => {
@@ -67,7 +62,7 @@ describe('a view', () => {
   })
 
   it('that is lost or another’s makes the process look again, and is never a 404', async () => {
-    await put('one', '1')
+    await put(world.port, 'one', '1')
     world.view.backend.faults('a').lose()
     world.view.backend.faults('b').lose()
     for (const path of ['/api/job/none', '/api/job', '/api/job?limit=1', '/api/job?id=one']) {
@@ -87,7 +82,7 @@ describe('a view', () => {
 
   it('whose shard fell behind refuses what stands there, and answers the rest', async () => {
     const owned = (shard: string): string => ids.find(id => world.view.backend.owner(id) === shard) ?? ''
-    for (const id of ids) await put(id, '1')
+    for (const id of ids) await put(world.port, id, '1')
     world.view.behind.add('a')
     for (const path of [`/api/job/${owned('a')}`, `/api/job?id=${owned('a')}&id=${owned('b')}`, '/api/job', '/api/job?limit=1']) {
       const answer = await request(world.port, path)
@@ -105,7 +100,7 @@ describe('a view', () => {
 
   it('that falls behind while it is listed cuts the answer off, as its head does not say so', async () => {
     world.view.whenBehind = 'serve'
-    for (let at = 0; at < 150; at++) await put(`id-${at}`, '1')
+    for (let at = 0; at < 150; at++) await put(world.port, `id-${at}`, '1')
     const { reader } = world.view
     let pages = 0
     world.view.reader = {

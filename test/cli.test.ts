@@ -140,6 +140,14 @@ describe('logfold check', () => {
     })
   })
 
+  it('names the same config to whoever runs it next', async () => {
+    const folder = cwd()
+    writeFileSync(join(folder, 'my prod.yaml'), LEAST)
+    const flags = ['-c', 'my prod.yaml', '--data-dir', '/data', '--set', 'http.port=8081']
+    const { stdout } = await run(['check', ...flags, '--json'], { cwd: folder, commands: { check: async () => [] } })
+    expect(JSON.parse(stdout)).toMatchObject({ next_steps: ["Run it: logfold start -c 'my prod.yaml' --data-dir /data --set http.port=8081"] })
+  })
+
   it('says what is not, with what to do about each', async () => {
     const folder = cwd()
     const check = async () => [

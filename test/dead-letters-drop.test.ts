@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DeadLetters } from '../src/pipeline/dead-letters.ts'
-import { folded, silent, type TestPipeline, until, usePipelines } from './support/pipeline.ts'
+import { folded, type TestPipeline, until, usePipelines } from './support/pipeline.ts'
+import { quiet } from './support/quiet.ts'
 
 const start = usePipelines()
 const never = new AbortController().signal
@@ -22,7 +23,7 @@ const keysOf = ({ dead }: TestPipeline): readonly (readonly [string, boolean])[]
 describe('a dead letter that is dropped', () => {
   it('is gone from every process, and its id is no longer unresolved', async () => {
     const test = await withLetter()
-    const other = new DeadLetters(test.log, test.dead, silent)
+    const other = new DeadLetters(test.log, test.dead, quiet)
     await other.caughtUp()
     expect(other.unresolved('a')).toBe(true)
     await test.deadLetters.drop('1:0:1', never)
@@ -34,7 +35,7 @@ describe('a dead letter that is dropped', () => {
       ['1:0:1', true],
       ['1:0:1/resolved', true],
     ])
-    const fresh = new DeadLetters(test.log, test.dead, silent)
+    const fresh = new DeadLetters(test.log, test.dead, quiet)
     await fresh.caughtUp()
     expect([fresh.unresolved('a'), fresh.list({ limit: 1 }).total]).toEqual([false, 0])
     for (const letters of [other, fresh]) await letters.close()
@@ -55,7 +56,7 @@ describe('a dead letter that is dropped', () => {
     await folded(test, { a: '1', b: '2' })
     expect(test.deadLetters.unresolved('a')).toBe(true)
     expect(test.deadLetters.find('1:0:1').resolvedBy).toBeUndefined()
-    const fresh = new DeadLetters(test.log, test.dead, silent)
+    const fresh = new DeadLetters(test.log, test.dead, quiet)
     await fresh.caughtUp()
     expect(fresh.unresolved('a')).toBe(true)
     await fresh.close()

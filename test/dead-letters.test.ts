@@ -24,6 +24,8 @@ describe('a record that cannot be folded', () => {
     expect((await test.deadLetters.show('1:0:1')).key).toBeNull()
     await expect(test.deadLetters.show('1:0:9')).rejects.toMatchObject({ code: 'no-such-dead-letter' })
     expect(test.deadLetters.list({ after: '1:0:1', limit: 1 }).letters.map(letter => letter.letter)).toEqual(['1:0:2'])
+    expect(test.deadLetters.list({ after: '1:0:99', limit: 1 }).letters).toEqual([])
+    expect(() => test.deadLetters.list({ after: 'one', limit: 1 })).toThrow(expect.objectContaining({ code: 'no-such-dead-letter' }))
   })
 
   it('leaves its id unresolved, with the old value, until a later record folds', async () => {

@@ -4,62 +4,153 @@ import { LogfoldError } from '../src/model/errors.ts'
 import type { Logger } from '../src/model/logger.ts'
 import type { ViewAdmin } from '../src/model/view-backend.ts'
 import { Filling } from '../src/pipeline/filling.ts'
-import { silent, testPipeline, until } from './support/pipeline.ts'
+import { batch, set, textOf } from './contract/backend/folding.ts'
+import { testPipeline, until } from './support/pipeline.ts'
+import { quiet } from './support/quiet.ts'
 
 describe('a view that is filled', () => {
-  const setUp = async (logger: Logger = silent) => {
+  const setUp = async (logger: Logger = quiet) => {
     const { log, topic, generation } = await testPipeline()
     const backend = new MemoryBackend(['a', 'b'])
     const real = backend.admin(generation)
     for (const shard of backend.shards) await real.open(shard)
-    return { options: { log, topic, backend, logger }, backend, generation, real }
+    /** A worker that goes to the store in some other way. */
+    const worker = (changed: Partial<ViewAdmin>): Filling => {
+      const admin: ViewAdmin = {
+        open: (shard, how) => real.open(shard, how),
+        opening: shard => real.opening(shard),
+        markFilled: (shard, opening, ends) => real.markFilled(shard, opening, ends),
+        serve: () => real.serve(),
+        stats: shard => real.stats(shard),
+        scan: (shard, options) => real.scan(shard, options),
+        look: (shard, ids) => real.look(shard, ids),
+        drop: signal => real.drop(signal),
+        ...changed,
+      }
+      return new Filling({ log, topic, backend, logger }, admin, backend.reader(generation))
+    }
+    return { worker, topic, backend, generation, real, reader: backend.reader(generation) }
   }
 
   it('is looked at again where a shard was opened anew while it was being shown', async () => {
-    const { options, backend, generation, real } = await setUp()
+    const { worker, real, reader } = await setUp()
     const serving = Promise.withResolvers<void>()
     const release = Promise.withResolvers<void>()
-    const admin: ViewAdmin = {
-      open: (shard, how) => real.open(shard, how),
-      markFilled: (shard, ends) => real.markFilled(shard, ends),
-      stats: shard => real.stats(shard),
-      scan: (shard, options) => real.scan(shard, options),
-      look: (shard, ids) => real.look(shard, ids),
-      drop: signal => real.drop(signal),
+    const filling = worker({
       serve: async () => {
         serving.resolve()
         await release.promise
         await real.serve()
       },
-    }
-    const filling = new Filling(options, admin, backend.reader(generation))
+    })
     filling.start()
     await serving.promise
     await real.open('b', { anew: true })
     filling.opened('b')
     release.resolve()
-    await until(async () => expect(await backend.reader(generation).filled('b')).toBe(true))
+    await until(async () => expect(await reader.filled('b')).toBe(true))
+    await filling.stop()
+  })
+
+  it('is not marked by a worker that was paused between end offsets and mark, while the shard was opened anew', async () => {
+    const { worker, topic, backend, generation, real, reader } = await setUp()
+    const id = 'x'
+    const shard = backend.owner(id)
+    const writer = backend.writer(generation)
+    const fold = async (from: number, to: number) =>
+      expect(await writer.apply(shard, batch(0, from, to, to < 2 ? [] : [set(id, '1', 1)]))).toEqual({ kind: 'applied' })
+    const paused = Promise.withResolvers<void>()
+    const wakes = Promise.withResolvers<void>()
+    const marks: [number | undefined, boolean][] = []
+    const filling = worker({
+      markFilled: async (of, opening, ends) => {
+        if (of !== shard) return await real.markFilled(of, opening, ends)
+        paused.resolve()
+        await wakes.promise
+        const marked = await real.markFilled(of, opening, ends)
+        if (marks.at(-1)?.[0] !== ends[0] || marked) marks.push([ends[0], marked])
+        return marked
+      },
+    })
+    topic.put(0, 'y', '1')
+    filling.start()
+    await paused.promise
+
+    // Meanwhile another worker fills it, and, when it was lost, folds it again.
+    topic.put(0, id, '1')
+    await fold(0, 2)
+    await real.markFilled(shard, await real.opening(shard), [2])
+    expect((await reader.get([id])).map(textOf)).toEqual(['1'])
+    backend.faults(shard).lose()
+    expect(await real.open(shard)).toBe('opened')
+    await fold(0, 1)
+    wakes.resolve()
+    await until(() =>
+      expect(marks).toEqual([
+        [1, false],
+        [2, false],
+      ]),
+    )
+    await expect(reader.get([id])).rejects.toMatchObject({ code: 'view-folding' })
+
+    await fold(1, 2)
+    await until(() =>
+      expect(marks).toEqual([
+        [1, false],
+        [2, false],
+        [2, true],
+      ]),
+    )
+    expect((await reader.get([id])).map(textOf)).toEqual(['1'])
+    await filling.stop()
+  })
+
+  it('is marked shard by shard: one that is lost, or holds something else, holds up no other', async () => {
+    const warnings: string[] = []
+    const { worker, backend, generation, real, reader } = await setUp({ ...quiet, warn: message => warnings.push(message) })
+    backend.faults('a').lose()
+    const asked = Promise.withResolvers<void>()
+    let askedFor = 0
+    const filling = worker({
+      opening: shard => {
+        if (shard === 'a' && ++askedFor === 4) asked.resolve()
+        return real.opening(shard)
+      },
+    })
+    filling.start()
+    await until(async () => expect(await reader.filled('b')).toBe(true))
+    await backend.admin({ ...generation, uid: 'another' }).open('a')
+    await asked.promise
+    expect(warnings).toEqual([])
+    backend.faults('a').lose()
+    await real.open('a')
+    await until(async () => expect(await reader.filled('a')).toBe(true))
+    await filling.stop()
+  })
+
+  it.each(['a', 'b'])('is marked shard by shard: %s, which is away, holds up no other', async away => {
+    const { worker, backend, reader } = await setUp()
+    const other = away === 'a' ? 'b' : 'a'
+    backend.faults(away).away = true
+    const filling = worker({})
+    filling.start()
+    await until(async () => expect(await reader.filled(other)).toBe(true))
+    backend.faults(away).away = false
+    await until(async () => expect(await reader.filled(away)).toBe(true))
     await filling.stop()
   })
 
   it('waits between two tries to show it, and complains once', async () => {
     const warnings: string[] = []
-    const { options, real, backend, generation } = await setUp({ ...silent, warn: message => warnings.push(message) })
+    const { worker } = await setUp({ ...quiet, warn: message => warnings.push(message) })
     let tries = 0
     const third = Promise.withResolvers<void>()
-    const admin: ViewAdmin = {
-      open: (shard, how) => real.open(shard, how),
-      markFilled: (shard, ends) => real.markFilled(shard, ends),
-      stats: shard => real.stats(shard),
-      scan: (shard, options) => real.scan(shard, options),
-      look: (shard, ids) => real.look(shard, ids),
-      drop: signal => real.drop(signal),
+    const filling = worker({
       serve: async () => {
         if (++tries === 3) third.resolve()
         throw new LogfoldError('view-unavailable', 'locked')
       },
-    }
-    const filling = new Filling(options, admin, backend.reader(generation))
+    })
     const startedMs = performance.now()
     filling.start()
     await third.promise

@@ -4,7 +4,7 @@ import { Producer } from '../src/log/kafka/producer.ts'
 import { errorCodes } from '../src/log/kafka/wire/errors.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import type { AppendOutcome, Topic } from '../src/model/log.ts'
-import { silent } from './support/producer-world.ts'
+import { quiet } from './support/quiet.ts'
 import { type Fate, ScriptedBrokers } from './support/scripted-brokers.ts'
 
 const PARTITIONS = 3
@@ -111,7 +111,7 @@ interface Call {
 class World {
   readonly brokers = new ScriptedBrokers(PARTITIONS)
   readonly clock = this.brokers.clock
-  readonly producer = new Producer({ brokers: this.brokers, logger: silent, clock: this.clock })
+  readonly producer = new Producer({ brokers: this.brokers, logger: quiet, clock: this.clock })
   readonly calls: Call[] = []
   #numbers = 0
 

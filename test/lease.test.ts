@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { openLogFile } from '../src/log/embedded/file.ts'
 import { Lease } from '../src/log/embedded/lease.ts'
 import { type Claimant, holdLease, type LeaseOutcome, leaseIsHeld } from '../src/log/embedded/lease-row.ts'
-import { LogFolder, quiet } from './support/embedded-log.ts'
+import { LogFolder } from './support/embedded-log.ts'
+import { quiet } from './support/quiet.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const claimant = (owner: string): Claimant => ({ owner, host: `host of ${owner}`, pid: process.pid })

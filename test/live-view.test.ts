@@ -4,7 +4,8 @@ import { LiveView } from '../src/generations/live-view.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import { DeadLetters } from '../src/pipeline/dead-letters.ts'
 import type { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
-import { silent, testPipeline, until } from './support/pipeline.ts'
+import { testPipeline, until } from './support/pipeline.ts'
+import { quiet } from './support/quiet.ts'
 import { ScriptedLog } from './support/scripted-log.ts'
 
 const ending: (() => Promise<void>)[] = []
@@ -48,8 +49,8 @@ async function world(): Promise<World> {
       namespace: 'logfold',
       log,
       backend,
-      openDeadLetters: (at, letters) => new DeadLetters(at, letters, silent),
-      logger: silent,
+      openDeadLetters: (at, letters) => new DeadLetters(at, letters, quiet),
+      logger: quiet,
     })
     ending.push(() => view.close())
     return view
@@ -93,7 +94,7 @@ describe('a view over several shards', () => {
     backend.faults('a').away = true
     const view = serve()
     await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'up' }))
-    expect(view.readiness()).toBe(undefined)
+    expect(view.unready()).toBe(undefined)
     expect(view.serving().generation.number).toBe(1)
     backend.faults('b').away = true
     await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'away' }))
@@ -146,6 +147,20 @@ describe('a shard that comes back with an older state', () => {
     await fold()
     for (const view of [refusing, serving]) await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
     expect([refusing.assess(['a']), serving.assess(['a'])]).toEqual(['current', 'current'])
+  })
+
+  it('is found where it lost but what was vouched for to a client since the last look', async () => {
+    const { backend, put, serve, fold, filled } = await world()
+    put('one', '1')
+    const pipeline = await fold()
+    await filled()
+    const view = serve()
+    await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
+    const restore = backend.faults('a').backUp()
+    view.saw('a', [2])
+    await pipeline.stop()
+    restore()
+    await until(() => expect(kinds(view)).toEqual({ a: 'behind', b: 'up' }))
   })
 
   it('is folded on by its worker, though no record comes', async () => {

@@ -7,7 +7,8 @@ import type { EmbeddedLog } from '../src/log/embedded/log.ts'
 import type { Topic } from '../src/model/log.ts'
 import { RecordingMember } from './contract/log/groups.ts'
 import { appended, del, makeTopic, type Plain, readAll, readToEnd, recordsOf, set } from './contract/log/support.ts'
-import { LogFolder, quiet } from './support/embedded-log.ts'
+import { LogFolder } from './support/embedded-log.ts'
+import { quiet } from './support/quiet.ts'
 
 const RETENTION_MS = 1_000
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
 import { compareUtf8 } from '../backends/memory/order.ts'
-import { at, batch, compareBytes, set } from './contract/backend/folding.ts'
+import { at, batch, compareBytes, markFilled, set } from './contract/backend/folding.ts'
 import { generationOf } from './contract/backend/store.ts'
 
 const generation = generationOf()
@@ -10,7 +10,7 @@ async function opened(shards: readonly string[]): Promise<MemoryBackend> {
   const backend = new MemoryBackend(shards)
   for (const shard of shards) {
     await backend.admin(generation).open(shard)
-    await backend.admin(generation).markFilled(shard, [])
+    await markFilled(backend.admin(generation), shard)
   }
   return backend
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
+import type { Generation } from '../src/model/generation.ts'
 import type { GroupMember, Membership, MissingDeletes, Topic } from '../src/model/log.ts'
-import type { Generation } from '../src/model/view-backend.ts'
 import { folded, until, usePipelines } from './support/pipeline.ts'
 import { ScriptedLog } from './support/scripted-log.ts'
 
@@ -36,6 +36,22 @@ class CountingBackend extends MemoryBackend {
       return open(shard, how)
     }
     return admin
+  }
+}
+
+/** Keeps what its shards have answered to batches. */
+class AnsweringBackend extends MemoryBackend {
+  readonly answers: string[] = []
+
+  override writer(generation: Generation): ReturnType<MemoryBackend['writer']> {
+    const writer = super.writer(generation)
+    const apply = writer.apply.bind(writer)
+    writer.apply = async (shard, batch) => {
+      const outcome = await apply(shard, batch)
+      this.answers.push(`${shard} ${batch.from}-${batch.checkpoint.position} ${outcome.kind}`)
+      return outcome
+    }
+    return writer
   }
 }
 
@@ -121,5 +137,75 @@ describe('a shard that catches up behind a hole', () => {
     watching.abort()
     await watch
     expect(vouched).toEqual(vouched.toSorted((one, other) => one - other))
+  })
+})
+
+it('a shard that catches up with others whose dead letters are just being written joins them where they will stand', async () => {
+  const backend = new AnsweringBackend(['a', 'b'])
+  const test = await start({ backend })
+  const { topic, log, deadLetters } = test
+  const standAt = (shard: string, position: number) =>
+    until(async () => expect(await backend.reader(test.generation).vouched(shard)).toEqual([position]))
+  topic.put(0, 'k0', '0')
+  await test.pipeline.start()
+  await standAt('b', 1)
+  backend.faults('b').away = true
+  topic.put(0, 'k1', '1')
+  log.wake()
+  await standAt('a', 2)
+  await until(() => expect(backend.answers).toContain('b 1-2 unavailable'))
+
+  const writing = Promise.withResolvers<void>()
+  const written = Promise.withResolvers<void>()
+  const add = deadLetters.add.bind(deadLetters)
+  let held = false
+  deadLetters.add = async (generation, partition, faulty, signal) => {
+    if (faulty.length > 0 && !held) {
+      held = true
+      writing.resolve()
+      await written.promise
+    }
+    return add(generation, partition, faulty, signal)
+  }
+  topic.put(0, 'k2', '{')
+  log.wake()
+  await writing.promise
+  backend.answers.length = 0
+  backend.faults('b').away = false
+  await until(() => expect(backend.answers).toContainEqual(expect.stringMatching(/^b 1-. applied$/)))
+  written.resolve()
+  await standAt('a', 3)
+  topic.put(0, 'k3', '3')
+  log.wake()
+  await standAt('a', 4)
+  await standAt('b', 4)
+  expect(backend.answers.filter(answer => !answer.endsWith('applied'))).toEqual([])
+})
+
+describe('a shard that is exchanged for another while it is asked', () => {
+  it('stops the view, whoever finds it', async () => {
+    const log = new SplitLog()
+    log.assignments.push([0])
+    const backend = new CountingBackend(['a'])
+    const test = await start({ log, partitions: 2, backend })
+    await test.pipeline.start()
+    await until(async () => expect(await backend.reader(test.generation).filled('a')).toBe(true))
+    // Partition 1 is another worker's, which has missed deletes; and just when the shard is to be emptied for that, it isn't the same any more.
+    await backend.writer(test.generation).apply('a', {
+      partition: 1,
+      from: 0,
+      vouched: 0,
+      checkpoint: { position: 1, vouched: 1, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 },
+      ops: [],
+    })
+    const asked = log.missingDeletes.bind(log)
+    log.missingDeletes = async (topic, partition, since) => {
+      if (partition !== 1) return asked(topic, partition, since)
+      backend.faults('a').lose()
+      await backend.admin({ ...test.generation, uid: 'another' }).open('a')
+      return 'possible'
+    }
+    await until(() => expect(test.stopped.map(error => error.code)).toEqual(['foreign-store']))
+    await test.stop()
   })
 })

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { FoldRules } from '../src/pipeline/fold.ts'
 import { type Replayed, replay } from '../src/verify/verify.ts'
 import { hookedBackend, hookedLog } from './support/hooked.ts'
-import { entries, silent, until } from './support/pipeline.ts'
+import { entries, until } from './support/pipeline.ts'
+import { quiet } from './support/quiet.ts'
 import { anyRules, type VerifyWorld, verifyWorld } from './support/verify-world.ts'
 
 /** What wasn't JSON is text: by these rules every record folds. */
@@ -26,7 +27,7 @@ function replaying(
 ): Promise<Replayed> {
   const { log, topic, generation, backend, deadLetters } = world
   const { letter = '1:0:1', signal = new AbortController().signal, ...options } = change
-  return replay({ log, topic, generation, backend, rules: later, deadLetters, logger: silent, ...options }, letter, signal)
+  return replay({ log, topic, generation, backend, rules: later, deadLetters, logger: quiet, ...options }, letter, signal)
 }
 
 describe('replay of a dead letter', () => {

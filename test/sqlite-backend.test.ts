@@ -7,14 +7,14 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import sqlite from '../backends/sqlite/index.ts'
-import type { Logger } from '../src/model/logger.ts'
-import type { Generation, ViewBackend } from '../src/model/view-backend.ts'
-import { at, batch, checkpointZero, set, textOf } from './contract/backend/folding.ts'
+import type { Generation } from '../src/model/generation.ts'
+import { checkpointZero, type ViewBackend } from '../src/model/view-backend.ts'
+import { at, batch, markFilled, set, textOf } from './contract/backend/folding.ts'
 import { generationOf } from './contract/backend/store.ts'
+import { quiet } from './support/quiet.ts'
 
 const SHARD = 'main'
 const generation = generationOf({ partitions: 2 })
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
 let dataDir: string
 let path: string
@@ -43,7 +43,7 @@ async function filled(of: Generation = generation): Promise<ViewBackend> {
   expect(await backend.admin(of).open(SHARD)).toBe('opened')
   const first = batch(0, 0, 8, [set('one', '{"title":"Baker","tags":[1]}', 7)])
   expect(await backend.writer(of).apply(SHARD, first)).toEqual({ kind: 'applied' })
-  await backend.admin(of).markFilled(SHARD, [])
+  await markFilled(backend.admin(of), SHARD)
   return backend
 }
 
@@ -80,14 +80,30 @@ describe('what other programs find in the file', () => {
   })
 
   it('checkpoints and the identity', async () => {
-    await filled()
+    const backend = await filled()
     expect(query('SELECT * FROM "job@1/checkpoint"')).toEqual([
       { log_partition: 0, position: 8, vouched: 8, tombstones_removed_to: 2, leader_epoch: 4, at_end_ms: 1_700_000_000_123 },
       { log_partition: 1, position: 0, vouched: 0, tombstones_removed_to: -1, leader_epoch: -1, at_end_ms: 0 },
     ])
+    const opening = await backend.admin(generation).opening(SHARD)
     expect(query('SELECT * FROM "job@1/identity"')).toEqual([
-      { uid: 'uid of job@1', log_id: 'log', topic_id: 'topic', definition_hash: 'definition', shard: 'main', filled: 1 },
+      { uid: 'uid of job@1', log_id: 'log', topic_id: 'topic', definition_hash: 'definition', shard: 'main', filled: 1, opening },
     ])
+  })
+
+  it('no name of the opening where an earlier logfold opened it: it is read and filled all the same, and has one when it is opened anew', async () => {
+    await filled()
+    change('UPDATE "job@1/identity" SET filled = 0')
+    change('ALTER TABLE "job@1/identity" DROP COLUMN opening')
+    const backend = await connect()
+    const admin = backend.admin(generation)
+    expect(await admin.open(SHARD)).toBe('kept')
+    expect(await admin.opening(SHARD)).toBe('')
+    expect(await admin.markFilled(SHARD, '', [8, 0])).toBe(true)
+    expect((await backend.reader(generation).get(['one'])).map(textOf)).toEqual(['{"title":"Baker","tags":[1]}'])
+    expect(await admin.open(SHARD, { anew: true })).toBe('opened')
+    expect(await admin.opening(SHARD)).toMatch(/^[0-9a-f-]{36}$/)
+    expect(await admin.markFilled(SHARD, '', [])).toBe(false)
   })
 
   it('bytes as a BLOB', async () => {
@@ -142,7 +158,7 @@ describe('the file while the process runs', () => {
     await expect(backend.reader(generation).get(['one'])).rejects.toMatchObject({ code: 'view-lost' })
     expect(await backend.admin(generation).open(SHARD)).toBe('opened')
     expect(await backend.writer(generation).apply(SHARD, batch(0, 0, 1, [set('two', '2')]))).toEqual({ kind: 'applied' })
-    await backend.admin(generation).markFilled(SHARD, [])
+    await markFilled(backend.admin(generation), SHARD)
     expect((await backend.reader(generation).get(['one', 'two'])).map(textOf)).toEqual([undefined, '2'])
     expect(query('SELECT key FROM "job@1"')).toEqual([{ key: 'two' }])
   })
@@ -214,7 +230,7 @@ describe('a file that cannot be used', () => {
     const note = (message: string) => void said.push(message)
     const backend = await connect({ ...quiet, info: note, warn: note })
     await backend.admin(generation).open(SHARD)
-    await backend.admin(generation).markFilled(SHARD, [])
+    await markFilled(backend.admin(generation), SHARD)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     const outcome = await backend.writer(generation).apply(SHARD, batch(0, 0, 1))

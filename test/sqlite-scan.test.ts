@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import sqlite from '../backends/sqlite/index.ts'
-import type { Logger } from '../src/model/logger.ts'
 import type { ViewBackend } from '../src/model/view-backend.ts'
 import { at, batch, del, set, textOf } from './contract/backend/folding.ts'
+import { foundOf } from './contract/backend/paging.ts'
 import { generationOf } from './contract/backend/store.ts'
+import { quiet } from './support/quiet.ts'
 
 /** What another program wrote into the file. */
 
 const generation = generationOf({ format: 'text' })
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 let folder: string
 let backend: ViewBackend
 
@@ -32,16 +32,8 @@ function insert(...keys: readonly string[]): void {
   for (const key of keys) file.exec(`INSERT INTO "job@1" VALUES (${key}, 'x', 0, 0, 0)`)
 }
 
-async function scanned(limit: number): Promise<readonly unknown[]> {
-  const seen: unknown[] = []
-  let cursor: string | undefined
-  do {
-    const page = await backend.admin(generation).scan('main', { limit, ...(cursor === undefined ? {} : { cursor }) })
-    seen.push(...page.found.map(({ id, value, listed }) => [id, textOf(value), listed]))
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return seen
-}
+const scanned = (limit: number): Promise<readonly unknown[]> =>
+  Array.fromAsync(foundOf(backend.admin(generation), 'main', { limit }), ({ id, value, listed }) => [id, textOf(value), listed])
 
 it('a scan finds ids that no record could have, and a repair takes them away', async () => {
   const long = 'y'.repeat(2_000)
@@ -49,7 +41,7 @@ it('a scan finds ids that no record could have, and a repair takes them away', a
   const found = ['', 'a', 'a\0b', long, 'é']
   for (const limit of [1, 2, 10]) expect((await scanned(limit)).map(one => (one as string[])[0])).toEqual(found)
   const ops = ['', 'a\0b', long].map(id => del(id))
-  expect(await backend.writer(generation).apply('main', { partition: 0, from: 2, checkpoint: at(2), ops })).toEqual({ kind: 'applied' })
+  expect(await backend.writer(generation).apply('main', { partition: 0, from: 2, vouched: 2, checkpoint: at(2), ops })).toEqual({ kind: 'applied' })
   expect(await scanned(1)).toEqual([
     ['a', 'A', true],
     ['é', 'E', true],

@@ -32,7 +32,7 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/logging.ts', ['src/model/']],
   ['src/gauges.ts', ['src/model/', 'src/generations/', 'src/metrics/']],
   ['src/banner.ts', ['src/config/']],
-  ['src/check.ts', ['src/model/', 'src/config/', 'src/cli/']],
+  ['src/check.ts', ['src/model/', 'src/config/', 'src/cli/', 'src/generations/', 'src/pipeline/']],
   ['src/status.ts', ['src/model/', 'src/generations/', 'src/pipeline/', 'src/verify/']],
   ['src/verbs.ts', ['src/model/', 'src/generations/', 'src/pipeline/', 'src/verify/', 'src/admin/']],
   ['src/bin.ts', ['src/main.ts']],

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
+import type { Generation } from '../src/model/generation.ts'
 import type { Log, Topic } from '../src/model/log.ts'
 import { partitioners } from '../src/model/partitioner.ts'
-import type { Generation } from '../src/model/view-backend.ts'
 import { DeadLetters } from '../src/pipeline/dead-letters.ts'
 import type { FoldRules } from '../src/pipeline/fold.ts'
 import { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
@@ -12,7 +12,8 @@ import { type RunOptions, Verify } from '../src/verify/verify.ts'
 import { del, set } from './contract/backend/folding.ts'
 import { LogFolder } from './support/embedded-log.ts'
 import { hookedLog } from './support/hooked.ts'
-import { entries, silent, until } from './support/pipeline.ts'
+import { entries, until } from './support/pipeline.ts'
+import { quiet } from './support/quiet.ts'
 import { report, told } from './support/verify-world.ts'
 
 const PARTITIONS = 3
@@ -44,9 +45,9 @@ async function embeddedWorld(log: Log): Promise<
     topicId: topic.id,
     definitionHash: 'd',
   }
-  const deadLetters = new DeadLetters(log, dead, silent)
+  const deadLetters = new DeadLetters(log, dead, quiet)
   const ignore = (): void => undefined
-  const options = { log, topic, generation, backend, rules, deadLetters, group: 'job@1', metrics: new Metrics('test'), logger: silent }
+  const options = { log, topic, generation, backend, rules, deadLetters, group: 'job@1', metrics: new Metrics('test'), logger: quiet }
   const pipeline = new ViewPipeline({ ...options, applied: ignore, stopped: ignore, failed: ignore })
   await pipeline.start()
   const writer = log.writer(topic)
@@ -93,7 +94,9 @@ it('a view on the embedded log is verified and mended while it is written to and
     const checkpoint = answer.kind === 'open' ? answer.checkpoints[0] : undefined
     if (checkpoint === undefined) throw new Error('not open')
     const all = ops.map(op => (op.length === 1 ? del(...(op as Parameters<typeof del>)) : set(...(op as Parameters<typeof set>))))
-    expect(await backend.writer(generation).apply(shard, { partition: 0, from: checkpoint.position, checkpoint, ops: all })).toEqual({
+    expect(
+      await backend.writer(generation).apply(shard, { partition: 0, from: checkpoint.position, vouched: checkpoint.vouched, checkpoint, ops: all }),
+    ).toEqual({
       kind: 'applied',
     })
   }

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { ShardFaults } from './faults.ts'
 import { MemoryAdmin, MemoryReader, MemoryWriter, type Reached, type Shards } from './operations.ts'
 import { Shard } from './shard.ts'

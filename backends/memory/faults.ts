@@ -8,7 +8,7 @@ export interface Hold {
   release(): void
 }
 
-/** What a test may do to one shard, so that whoever uses a backend meets each of a shard's answers. */
+/** What a test may do to one shard, so that what uses a backend meets each of a shard's answers. */
 export class ShardFaults {
   /** The shard doesn't answer, and does nothing, while this is true. */
   away = false

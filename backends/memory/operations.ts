@@ -1,11 +1,11 @@
+import { cursorOf, idOf } from '../../src/model/cursor.ts'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import {
   type Batch,
   type Checkpoint,
   type Entry,
-  type Generation,
-  generationName,
   type ListOptions,
   type Look,
   type OpenOutcome,
@@ -20,7 +20,6 @@ import {
   type ViewWriter,
   vouchesFor,
 } from '../../src/model/view-backend.ts'
-import { cursorOf, idOf } from './cursor.ts'
 import type { ShardFaults } from './faults.ts'
 import { compareUtf8 } from './order.ts'
 import { findIn, scanCopy } from './scan.ts'
@@ -106,7 +105,7 @@ export class MemoryReader implements ViewReader {
 
   async list(options: ListOptions): Promise<Page> {
     const copies = await this.#filledCopies(this.#backend.shards)
-    const after = options.cursor === undefined ? undefined : idOf(options.cursor)
+    const after = options.cursor === undefined ? undefined : idOf(options.cursor).toString()
     const merged = [...copies.values()]
       .flatMap(copy => copy.idsAfter(after, options.prefix ?? '', options.limit + 1).map(id => ({ id, copy })))
       .sort((a, b) => compareUtf8(a.id, b.id))
@@ -175,11 +174,17 @@ export class MemoryAdmin implements ViewAdmin {
     return shard.open(this.#generation, options.anew ?? false)
   }
 
-  async markFilled(name: string, endOffsets: readonly Offset[]): Promise<boolean> {
+  async opening(name: string): Promise<string> {
+    const { shard } = await this.#backend.enter(name)
+    return openCopy(shard, this.#generation).opening
+  }
+
+  async markFilled(name: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
     const { shard } = await this.#backend.enter(name)
     const found = shard.find(this.#generation)
-    const checkpoints = found.kind === 'open' ? found.copy.checkpointsOf(this.#generation) : undefined
-    if (found.kind !== 'open' || checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
+    if (found.kind !== 'open' || found.copy.opening !== opening) return false
+    const checkpoints = found.copy.checkpointsOf(this.#generation)
+    if (checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
     found.copy.filled = true
     return true
   }

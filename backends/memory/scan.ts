@@ -1,10 +1,10 @@
+import { cursorOf, idOf } from '../../src/model/cursor.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Found, Scan, ScanOptions } from '../../src/model/view-backend.ts'
-import { cursorOf, idOf } from './cursor.ts'
 import type { Copy } from './shard.ts'
 
 export function scanCopy(copy: Copy, { cursor, limit }: ScanOptions): Scan {
-  const ids = copy.idsAfter(cursor === undefined ? undefined : idOf(cursor), '', limit + 1)
+  const ids = copy.idsAfter(cursor === undefined ? undefined : idOf(cursor).toString(), '', limit + 1)
   const found = findIn(copy, ids.slice(0, limit))
   const last = found.at(-1)
   return { found, cursor: found.length < ids.length && last !== undefined ? cursorOf(last.id) : undefined }

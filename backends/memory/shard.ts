@@ -1,32 +1,26 @@
-import {
-  type Batch,
-  type Checkpoint,
-  type Generation,
-  generationName,
-  type Identity,
-  identityDifference,
-  identityOf,
-  type OpenOutcome,
-  type ShardOutcome,
-} from '../../src/model/view-backend.ts'
+import { randomUUID } from 'node:crypto'
+import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
+import { type Batch, type Checkpoint, checkpointZero, type OpenOutcome, type ShardOutcome } from '../../src/model/view-backend.ts'
 import { compareUtf8 } from './order.ts'
 
 /** One generation's data on one shard. */
 export class Copy {
   readonly identity: Identity
+  readonly opening: string
   readonly checkpoints: Checkpoint[]
   filled = false
   readonly #values = new Map<string, Uint8Array>()
   /** Ids in key order; made when a list asks for it, given up when an id comes or goes. */
   #sorted: readonly string[] | undefined
 
-  constructor(identity: Identity, partitions: number) {
+  constructor(identity: Identity, opening: string, partitions: number) {
     this.identity = identity
-    this.checkpoints = Array.from({ length: partitions }, () => ({ position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }))
+    this.opening = opening
+    this.checkpoints = Array.from({ length: partitions }, () => checkpointZero)
   }
 
   clone(): Copy {
-    const clone = new Copy(this.identity, 0)
+    const clone = new Copy(this.identity, this.opening, 0)
     clone.checkpoints.push(...this.checkpoints)
     clone.filled = this.filled
     for (const [id, value] of this.#values) clone.#values.set(id, value)
@@ -107,7 +101,7 @@ export class Shard {
     const found = this.find(generation)
     if (found.kind === 'foreign') return found
     if (found.kind === 'open' && !anew && found.copy.checkpointsOf(generation) !== undefined) return 'kept'
-    this.#copies.set(generationName(generation), new Copy(identityOf(generation, this.name), generation.partitions))
+    this.#copies.set(generationName(generation), new Copy(identityOf(generation, this.name), randomUUID(), generation.partitions))
     return 'opened'
   }
 
@@ -116,7 +110,7 @@ export class Shard {
     if (found.kind !== 'open') return found
     const checkpoint = found.copy.checkpoints[batch.partition]
     if (checkpoint === undefined) return { kind: 'lost' }
-    if (checkpoint.position !== batch.from) return { kind: 'elsewhere', checkpoint }
+    if (checkpoint.position !== batch.from || checkpoint.vouched !== batch.vouched) return { kind: 'elsewhere', checkpoint }
     found.copy.write(batch)
     return { kind: 'applied' }
   }

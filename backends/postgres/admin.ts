@@ -1,16 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import {
-  type Generation,
-  generationName,
-  type Look,
-  type OpenOutcome,
-  type Scan,
-  type ScanOptions,
-  type ShardStats,
-  type ViewAdmin,
-} from '../../src/model/view-backend.ts'
+import type { Look, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import type { Connections, Run } from './connections.ts'
 import { dropTable, emptyTable, hasShape } from './entries.ts'
@@ -19,9 +12,9 @@ import { assertShard, entriesTable, type OwnNames, ownNames } from './names.ts'
 import { PostgresScan } from './scan.ts'
 import { lock, prepareSchema } from './schema.ts'
 import { show } from './sql-view.ts'
-import { assertOpen, identityMembers, STANDING, type Standing, standingOf } from './standing.ts'
+import { assertOpen, identityMembers, OPENING, STANDING, type Standing, standingOf } from './standing.ts'
 
-/** How often a step is tried that others' locks hinder, before the caller is told. Between two tries, those who wait behind us have their turn. */
+/** How often a step is tried that others' locks hinder, before the caller is told. Between two tries, those that wait behind us have their turn. */
 const TRIES = 3
 const TRY_AGAIN_MS = 200
 
@@ -67,8 +60,9 @@ export class PostgresAdmin implements ViewAdmin {
       values: [this.#name, this.#generation.partitions],
     })
     await run({
-      text: `INSERT INTO ${this.#own.identity} (generation, uid, log_id, topic_id, definition_hash, shard, filled) VALUES ($1, $2, $3, $4, $5, $6, false)`,
-      values: [this.#name, ...identityMembers(this.#generation)],
+      text: `INSERT INTO ${this.#own.identity} (generation, uid, log_id, topic_id, definition_hash, shard, filled, opening)
+        VALUES ($1, $2, $3, $4, $5, $6, false, $7)`,
+      values: [this.#name, ...identityMembers(this.#generation), randomUUID()],
     })
     return 'opened'
   }
@@ -82,17 +76,25 @@ export class PostgresAdmin implements ViewAdmin {
     return Number(row?.[0]) === partitions && (await hasShape(run, this.#schema, this.#generation))
   }
 
-  async markFilled(shard: string, endOffsets: readonly Offset[]): Promise<boolean> {
+  async opening(shard: string): Promise<string> {
+    assertShard(shard)
+    const statement = { text: `SELECT ${STANDING}, ${OPENING} FROM ${this.#own.identity} i WHERE i.generation = $1`, values: [this.#name] }
+    const [row] = await this.#asking(() => this.#connections.ask('read', statement))
+    assertOpen(standingOf(row?.[0], this.#generation), this.#generation)
+    return row?.[1] ?? ''
+  }
+
+  async markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
     assertShard(shard)
     const { partitions } = this.#generation
     if (endOffsets.slice(partitions).some(end => end > 0)) return false
     const statement = {
       text: `UPDATE ${this.#own.identity} i SET filled = true
-        WHERE i.generation = $1 AND ARRAY[i.uid, i.log_id, i.topic_id, i.definition_hash, i.shard] = $2 AND to_regclass($5) IS NOT NULL AND $3::integer = (
+        WHERE i.generation = $1 AND ARRAY[i.uid, i.log_id, i.topic_id, i.definition_hash, i.shard] = $2 AND ${OPENING} = $6 AND to_regclass($5) IS NOT NULL AND $3::integer = (
           SELECT count(*) FROM ${this.#own.checkpoint} c
           WHERE c.generation = $1 AND c.log_partition BETWEEN 0 AND $3::integer - 1 AND c.vouched >= coalesce(($4::bigint[])[c.log_partition + 1], 0)
         ) RETURNING 1`,
-      values: [this.#name, textArray(identityMembers(this.#generation)), partitions, `{${endOffsets.join(',')}}`, this.#table],
+      values: [this.#name, textArray(identityMembers(this.#generation)), partitions, `{${endOffsets.join(',')}}`, this.#table, opening],
     }
     const marking = this.#asking(() => this.#connections.ask('write', statement))
     return (await ifLost(marking, [])).length === 1
@@ -189,10 +191,7 @@ export class PostgresAdmin implements ViewAdmin {
     } catch (error) {
       if (!isLogfoldError(error, 'store-refused')) throw error
       // No data was given that the server could refuse: something stands in the way that a person put there.
-      throw new LogfoldError('view-unavailable', error.message, {
-        cause: error.cause,
-        ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-      })
+      throw new LogfoldError('view-unavailable', error.message, { cause: error.cause, remedy: error.remedy })
     }
   }
 }

@@ -88,7 +88,7 @@ const INFINITY = 2n ** 63n - 1n
 const MINUS_INFINITY = -(2n ** 63n)
 
 /** A producer may write any 64 bits as a record's time: what Postgres has no time for is before, or after, all others. */
-export function timestampOf(ms: number): number | bigint {
+function timestampOf(ms: number): number | bigint {
   if (ms < MIN_MS) return MINUS_INFINITY
   if (ms > MAX_MS) return INFINITY
   const micros = (ms - EPOCH_MS) * 1_000

@@ -1,6 +1,7 @@
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import type { Generation, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
+import type { ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
 import { addressOf } from './address.ts'
 import { PostgresAdmin } from './admin.ts'
 import type { PostgresConfig } from './config.ts'

@@ -1,4 +1,5 @@
-import { type Checkpoint, type Generation, generationName } from '../../src/model/view-backend.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
+import type { Checkpoint } from '../../src/model/view-backend.ts'
 import type { Connections } from './connections.ts'
 import { columnsText, hasShapeText } from './entries.ts'
 import { entriesTable, ownNames } from './names.ts'

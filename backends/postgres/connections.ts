@@ -49,7 +49,7 @@ export class Connections {
     this.#waits = options.waits ?? waits
     const pool = (purpose: Purpose, size: number): Pool => {
       const made = new Pool({ ...poolConfig(purpose, address, this.#waits, this.#sockets), max: size })
-      // Whoever uses a connection is told by what it does there; an idle one is gone, and another is made when needed.
+      // What uses a connection is told by what it does there; an idle one is gone, and another is made when needed.
       made.on('connect', client => client.on('error', () => undefined))
       made.on('error', error => logger.debug('An idle connection to Postgres was lost', { server: address.name, error: error.message }))
       return made
@@ -142,7 +142,7 @@ export class Connections {
       logger.info('Postgres answers again', { server })
     } else if (fault !== undefined && this.#failing === undefined) {
       this.#failing = purpose
-      logger.warn(troubleOf(fault), { server, error: fault.message, ...(fault.remedy === undefined ? {} : { remedy: fault.remedy }) })
+      logger.warn(troubleOf(fault), { server, error: fault.message, remedy: fault.remedy })
     }
   }
 }

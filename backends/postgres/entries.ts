@@ -1,4 +1,4 @@
-import type { Generation, ViewFormat } from '../../src/model/view-backend.ts'
+import type { Generation, ViewFormat } from '../../src/model/generation.ts'
 import type { Run } from './connections.ts'
 import { entriesTable, entryColumns } from './names.ts'
 import { hide } from './sql-view.ts'

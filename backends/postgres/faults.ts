@@ -103,10 +103,9 @@ export function explained(error: unknown, where: string): LogfoldError {
   if (isLogfoldError(error)) return error
   const code = codeOf(error)
   const known = isSqlError(error) ? undefined : UNANSWERED.find(({ pattern }) => pattern.test(`${nodeCodeOf(error)} ${textOf(error)}`.trimStart()))
-  const remedy = known?.remedy ?? REMEDIES[code]
   return new LogfoldError(errorCodeOf(code), `${where}: ${known?.what ?? textOf(error)}`, {
     cause: isSqlError(error) ? withoutData(error) : error,
-    ...(remedy === undefined ? {} : { remedy }),
+    remedy: known?.remedy ?? REMEDIES[code],
   })
 }
 

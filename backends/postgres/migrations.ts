@@ -5,13 +5,16 @@ import { literal, type OwnNames } from './names.ts'
  * What is ours in a schema, step by step. A step that was published never changes; a new one goes behind the last. The schema says in `"@format"` how many of them it
  * has. The function is made by the last step that changed it, alone: it takes the place of an earlier one.
  *
- * A schema with fewer steps is read as it is, and its writer calls it lost, so that whoever may open it takes the missing steps; nothing is folded again. A process that was
+ * A schema with fewer steps is read as it is, and its writer calls it lost, so that a process that may open it takes the missing steps; nothing is folded again. A process that was
  * there before goes on with a schema that has more: so a step must leave the tables and the function's parameters usable for the code before it.
  */
 export const migrations: readonly ((schema: string, own: OwnNames) => readonly string[])[] = [
   (_, own) => [identityTable(own), checkpointTable(own), grantsTable(own)],
-  (schema, own) => [applyFunction(schema, own)],
+  (schema, own) => [`ALTER TABLE ${own.identity} ADD COLUMN IF NOT EXISTS opening text NOT NULL DEFAULT ''`, applyFunction(schema, own)],
 ]
+
+/** How many `"@apply"` takes. One that takes less was made before the format was published, and doesn't count. */
+export const APPLY_PARAMETERS = 11
 
 const identityTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own.identity} (
   generation text COLLATE "C" PRIMARY KEY,
@@ -42,11 +45,12 @@ const grantsTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own
 )`
 
 /**
- * Guarantee: a batch is taken, with its checkpoint, where the partition's checkpoint equals the batch's begin and the identity is the caller's; else nothing is done.
+ * Guarantee: a batch is taken, with its checkpoint, where the partition's checkpoint stands at the batch's begin and vouches for what the batch says, and the identity is the
+ * caller's; else nothing is done.
  * Answers 'applied', 'lost', 'elsewhere' with the checkpoint, or 'foreign' with the identity, as JSON.
  *
- * How: the checkpoint is locked by the first statement, and each statement after it sees what was committed before it began. So who waited for another writer sees all
- * that writer did. Whoever opens or drops the generation deletes the checkpoints in the step that changes the identity, and has to wait for this lock: the identity
+ * How: the checkpoint is locked by the first statement, and each statement after it sees what was committed before it began. So a call that waited for another writer sees all
+ * that writer did. Opening or dropping the generation deletes the checkpoints in the step that changes the identity, and has to wait for this lock: the identity
  * read behind it belongs to the checkpoint.
  *
  * Keys go in in their order: two writers that set keys in common then wait for each other, and not in a circle. Where one deletes what the other sets, a circle may come
@@ -56,7 +60,7 @@ const grantsTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own
  * deleted, and the sum over the partitions is the number of entries, which nobody has to count. A row that doesn't come back at all was swallowed by a trigger.
  */
 const applyFunction = (schema: string, own: OwnNames): string => `CREATE OR REPLACE FUNCTION ${own.apply}(
-  IN of_generation text, IN of_identity text[], IN of_partition integer, IN begins bigint, IN becomes bigint[],
+  IN of_generation text, IN of_identity text[], IN of_partition integer, IN begins bigint, IN vouches bigint, IN becomes bigint[],
   IN set_keys text[], IN set_values anyarray, IN set_offsets bigint[], IN set_times timestamptz[], IN del_keys text[],
   OUT outcome text, OUT detail text
 ) LANGUAGE plpgsql AS $body$
@@ -78,7 +82,7 @@ BEGIN
     detail := to_json(standing.identity)::text;
   ELSIF known.position IS NULL THEN
     outcome := 'lost';
-  ELSIF known.position <> begins THEN
+  ELSIF known.position <> begins OR known.vouched <> vouches THEN
     outcome := 'elsewhere';
     detail := json_build_array(known.position, known.vouched, known.tombstones_removed_to, known.leader_epoch, known.at_end_ms)::text;
   ELSE

@@ -1,5 +1,5 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import { type Generation, generationName, type ViewFormat } from '../../src/model/view-backend.ts'
+import { type Generation, generationName, type ViewFormat } from '../../src/model/generation.ts'
 
 /** The one shard's name: a part of the identity, so it never changes. */
 export const SHARD = 'main'

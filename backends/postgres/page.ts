@@ -1,7 +1,5 @@
+import { limits } from '../../src/model/limits.ts'
 import type { ValueType } from './names.ts'
-
-/** A page ends early above this, so that pages of the largest values don't fill the memory. */
-const PAGE_BYTES_MAX = 4 * 1024 * 1024
 
 /** Stands in the first column of the row that ends a page early. */
 export const CUT = 'cut'
@@ -20,11 +18,11 @@ export interface PageShape {
  * costs the server some time for each row it looks at, and the reader asks for no more rows than pages had before.
  */
 export function pageText(table: string, { from, bounded, type }: PageShape): string {
-  return `SELECT CASE WHEN b.total > ${PAGE_BYTES_MAX} THEN '${CUT}' END, b.key, b.value FROM (
+  return `SELECT CASE WHEN b.total > ${limits.pageBytes} THEN '${CUT}' END, b.key, b.value FROM (
     SELECT s.key, s.value, s.size, sum(s.size) OVER (ORDER BY s.key ROWS UNBOUNDED PRECEDING) AS total FROM (
       SELECT key, value, ${sizeText(type)} AS size FROM ${table} WHERE key ${from} $3 ${bounded ? 'AND key < $4' : ''} ORDER BY key LIMIT $2
     ) s
-  ) b WHERE b.total - b.size <= ${PAGE_BYTES_MAX}`
+  ) b WHERE b.total - b.size <= ${limits.pageBytes}`
 }
 
 /** A row for each of the keys in the array `$3`, in its order, with the value where there is one; none behind the value that brings them to a page. */
@@ -33,7 +31,7 @@ export const lookText = (table: string, type: ValueType): string => `SELECT NULL
     FROM unnest($3::text[]) WITH ORDINALITY AS a (key, nth)
     LEFT JOIN LATERAL (SELECT t.value, ${sizeText(type)} AS size FROM ${table} t WHERE t.key = a.key COLLATE "C") e ON true
     ORDER BY a.nth
-  ) b WHERE b.total - b.size <= ${PAGE_BYTES_MAX}`
+  ) b WHERE b.total - b.size <= ${limits.pageBytes}`
 
 /** Of a value. What Postgres compressed must be unpacked where its type is json. */
 const sizeText = (type: ValueType): string =>

@@ -1,14 +1,16 @@
-import { isUtf8 } from 'node:buffer'
+import { cursorOf, idOf } from '../../src/model/cursor.ts'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Entry, type Generation, generationName, type ListOptions, type Page, type ViewReader } from '../../src/model/view-backend.ts'
+import type { Entry, ListOptions, Page, ViewReader } from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import { readCheckpoints } from './checkpoints.ts'
 import type { Connections, Row, Statement } from './connections.ts'
 import { assertShard, entriesTable, type OwnNames, ownNames, valueType } from './names.ts'
 import { CUT, pageText } from './page.ts'
 import { afterPrefix } from './prefix.ts'
+import { bytesOf, isStorable, parted, standingText } from './rows.ts'
 import { assertOpen, STANDING, standingOf } from './standing.ts'
 
 /** Every statement gives the identity first and then what it is asked for, so that both are from one snapshot. */
@@ -33,11 +35,11 @@ export class PostgresReader implements ViewReader {
     const type = valueType(this.#generation.format)
     const rows = await this.#read({
       name: `get ${type} ${this.#name}`,
-      text: `${this.#standingText()} UNION ALL SELECT NULL, key, value FROM ${entriesTable(this.#schema, this.#generation)} WHERE key = ANY ($2)`,
+      text: `${standingText(this.#own, this.#generation)} UNION ALL SELECT NULL, key, value FROM ${entriesTable(this.#schema, this.#generation)} WHERE key = ANY ($2)`,
       values: [this.#name, textArray([...new Set(ids.filter(isStorable))])],
     })
     const found = new Map(rows.map(row => [row[1], row[2]]))
-    return ids.map(id => this.#bytesOf(found.get(id)))
+    return ids.map(id => bytesOf(found.get(id), this.#generation.format))
   }
 
   async list(options: ListOptions): Promise<Page> {
@@ -53,7 +55,7 @@ export class PostgresReader implements ViewReader {
   }
 
   async #part({ cursor, limit, prefix = '' }: ListOptions): Promise<Page & { readonly bytes: number }> {
-    const after = cursor === undefined ? undefined : keyOf(cursor)
+    const after = cursor === undefined ? undefined : idOf(cursor).toString()
     const goesOn = after !== undefined && Buffer.compare(Buffer.from(after), Buffer.from(prefix)) >= 0
     const before = afterPrefix(prefix)
     const asked = Math.min(limit, this.#rowsWorth)
@@ -63,17 +65,17 @@ export class PostgresReader implements ViewReader {
     // One row more than is asked for, to know whether there is one. An unheard-of prefix gives no row, but still asks for the identity.
     const rows = await this.#read({
       name: `list ${type} ${shape.from} ${shape.bounded ? '<' : ''} ${this.#name}`,
-      text: `${this.#standingText()} UNION ALL ${pageText(entriesTable(this.#schema, this.#generation), shape)}`,
+      text: `${standingText(this.#own, this.#generation)} UNION ALL ${pageText(entriesTable(this.#schema, this.#generation), shape)}`,
       values: [this.#name, isStorable(prefix) ? asked + 1 : 0, isStorable(start) ? start : '', ...(before === undefined ? [] : [before])],
     })
-    const entries = rows.slice(0, asked).map((row): Entry => ({ id: row[1] ?? '', value: this.#bytesOf(row[2]) ?? NO_BYTES }))
+    const entries = rows.slice(0, asked).map((row): Entry => ({ id: row[1] ?? '', value: bytesOf(row[2], this.#generation.format) ?? NO_BYTES }))
     const cut = rows.at(-1)?.[0] === CUT
     this.#rowsWorth = cut ? 2 * rows.length : Math.min(limits.pageEntriesMax, 2 * this.#rowsWorth)
     const last = entries.at(-1)
     const hasMore = last !== undefined && (cut || rows.length > asked)
     return {
       entries,
-      cursor: hasMore ? Buffer.from(last.id).toString('base64url') : undefined,
+      cursor: hasMore ? cursorOf(last.id) : undefined,
       bytes: entries.reduce((sum, { value }) => sum + value.length, 0),
     }
   }
@@ -98,18 +100,13 @@ export class PostgresReader implements ViewReader {
     return assertOpen(standingOf(rows[0]?.[0], this.#generation), this.#generation).filled
   }
 
-  #standingText(): string {
-    const type = valueType(this.#generation.format)
-    return `SELECT ${STANDING}, NULL::text COLLATE "C", NULL::${type} FROM ${this.#own.identity} i WHERE i.generation = $1`
-  }
-
   /** The rows behind the identity, which is this generation's, and filled. */
   async #read(statement: Statement): Promise<readonly Row[]> {
     const rows = await this.#asking(() => this.#connections.ask('read', statement))
-    const at = rows.findIndex(row => row[1] === null)
-    const { filled } = assertOpen(standingOf(rows[at]?.[0], this.#generation), this.#generation)
+    const { head, rest } = parted(rows)
+    const { filled } = assertOpen(standingOf(head, this.#generation), this.#generation)
     if (!filled) throw new LogfoldError('view-folding', `${this.#name} is not filled yet`)
-    return rows.toSpliced(at, 1)
+    return rest
   }
 
   /** A reader gives the store no data that it could refuse: a statement that fails is an outage to it. */
@@ -124,23 +121,6 @@ export class PostgresReader implements ViewReader {
       })
     }
   }
-
-  #bytesOf(text: string | null | undefined): Uint8Array | undefined {
-    if (text === null || text === undefined) return undefined
-    return this.#generation.format === 'bytes' ? Buffer.from(text.slice(HEX_PREFIX.length), 'hex') : Buffer.from(text)
-  }
 }
 
 const NO_BYTES = new Uint8Array(0)
-const HEX_PREFIX = '\\x'
-
-/** Whether Postgres has a text for it. Nothing else can be the id of an entry. */
-const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
-
-/** @throws cursor-expired for what no page of ours ended with. */
-function keyOf(cursor: string): string {
-  const key = Buffer.from(cursor, 'base64url')
-  const ours = key.length > 0 && key.length <= limits.idBytesMax && isUtf8(key) && !key.includes(0) && key.toString('base64url') === cursor
-  if (!ours) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list', { remedy: 'Begin the list anew' })
-  return key.toString()
-}

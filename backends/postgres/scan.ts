@@ -1,11 +1,14 @@
 import { isUtf8 } from 'node:buffer'
+import { cursorExpired, scanCursorOf, scannedKeyOf } from '../../src/model/cursor.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import { limits } from '../../src/model/limits.ts'
-import { type Checkpoint, type Found, type Generation, generationName, type Look, type Scan, type ScanOptions } from '../../src/model/view-backend.ts'
+import type { Checkpoint, Found, Look, Scan, ScanOptions } from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import type { Connections, Row } from './connections.ts'
 import { entriesTable, type OwnNames, ownNames, type ValueType, valueType } from './names.ts'
 import { CUT, lookText, pageText } from './page.ts'
+import { bytesOf, isStorable, parted, standingText } from './rows.ts'
 import { assertOpen, CHECKPOINT, checkpointOf, STANDING, standingOf } from './standing.ts'
 
 /** What stands in a table, for verify. As the reader's, every statement gives the identity with what it is asked for. */
@@ -36,7 +39,7 @@ export class PostgresScan {
     // One row more than is asked for, to know whether there is one.
     const rows = await this.#connections.ask('read', {
       name: `scan ${this.#type} ${from} ${this.#name}`,
-      text: `SELECT ${STANDING}, NULL::text COLLATE "C", NULL::${this.#type} FROM ${this.#own.identity} i WHERE i.generation = $1
+      text: `${standingText(this.#own, this.#generation)}
         UNION ALL ${pageText(this.#table, { from, bounded: false, type: this.#type })}`,
       values: [this.#name, asked + 1, after ?? ''],
     })
@@ -46,7 +49,7 @@ export class PostgresScan {
     const cut = rest.at(-1)?.[0] === CUT
     this.#rowsWorth = cut ? 2 * rest.length : Math.min(limits.pageEntriesMax, 2 * this.#rowsWorth)
     const last = found.at(-1)
-    return { found, cursor: last !== undefined && (cut || rest.length > asked) ? cursorOf(last.id) : undefined }
+    return { found, cursor: last !== undefined && (cut || rest.length > asked) ? scanCursorOf(last.id) : undefined }
   }
 
   async look(ids: readonly string[]): Promise<Look> {
@@ -84,30 +87,16 @@ export class PostgresScan {
   }
 
   #foundIn([, id, text]: Row): Found {
-    if (text === null || text === undefined) return { id: id ?? '', value: undefined, listed: false }
-    const value = this.#generation.format === 'bytes' ? Buffer.from(text.slice(HEX_PREFIX.length), 'hex') : Buffer.from(text)
-    return { id: id ?? '', value, listed: true }
+    const value = bytesOf(text, this.#generation.format)
+    return { id: id ?? '', value, listed: value !== undefined }
   }
 }
 
-const HEX_PREFIX = '\\x'
 const NO_ROW: Row = []
 
-/** The row with the identity, wherever it stands, and the others. */
-function parted(rows: readonly Row[]): { readonly head: string | undefined; readonly rest: readonly Row[] } {
-  const at = rows.findIndex(row => row[1] === null)
-  return at < 0 ? { head: undefined, rest: rows } : { head: rows[at]?.[0] ?? undefined, rest: rows.toSpliced(at, 1) }
-}
-
-/** Whether Postgres has a text for it. Nothing else can be the id of an entry. */
-const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
-
-/** With a sign before it, as a key may be empty where another program wrote it. */
-const cursorOf = (id: string): string => `>${Buffer.from(id).toString('base64url')}`
-
-/** @throws cursor-expired for what no page of ours ended with */
+/** @throws cursor-expired for what no page of ours ended with: a key of the table is text, so UTF-8 without NUL */
 function keyOf(cursor: string): string {
-  const key = Buffer.from(cursor.slice(1), 'base64url')
-  if (isUtf8(key) && !key.includes(0) && cursorOf(key.toString()) === cursor) return key.toString()
-  throw new LogfoldError('cursor-expired', 'The cursor was not made by this scan', { remedy: 'Begin the scan anew' })
+  const key = scannedKeyOf(cursor)
+  if (isUtf8(key) && !key.includes(0)) return key.toString()
+  throw cursorExpired('The cursor was not made by this scan')
 }

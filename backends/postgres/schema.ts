@@ -1,12 +1,12 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Connections, Run } from './connections.ts'
-import { migrations } from './migrations.ts'
+import { APPLY_PARAMETERS, migrations } from './migrations.ts'
 import { literal, type OwnNames, ownNames, quoted } from './names.ts'
 
 /** What `"@apply"` needs, and what tells compressed values. */
-export const SERVER_VERSION_MIN = 140_000
+const SERVER_VERSION_MIN = 140_000
 
-/** Waits, for `lockMs` at most, for whoever else does something of this name; until the transaction ends. */
+/** Waits, for `lockMs` at most, for another that does something of this name; until the transaction ends. */
 export async function lock(run: Run, ...names: readonly string[]): Promise<void> {
   await run({ text: `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, values: [['logfold', ...names].join('/')] })
 }
@@ -22,7 +22,8 @@ export async function prepareSchema(connections: Connections, schema: string): P
     const own = ownNames(schema)
     const [standing] = await run({
       text: `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL, to_regclass($3) IS NOT NULL AND to_regclass($4) IS NOT NULL
-        AND to_regclass($5) IS NOT NULL AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace($1) AND p.proname = '@apply')`,
+        AND to_regclass($5) IS NOT NULL AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace($1) AND p.proname = '@apply'
+          AND p.pronargs = ${APPLY_PARAMETERS})`,
       values: [own.schema, own.format, own.identity, own.checkpoint, own.grants],
     })
     const [hasSchema, hasFormat, isWhole] = standing ?? []
@@ -67,7 +68,8 @@ function assertKnown(schema: string, version: number): void {
 /** Whether a batch can be written: the function is there, and the schema has all steps. As SQL. */
 export const isWritableText = (own: OwnNames): string =>
   `EXISTS (SELECT FROM ${own.format} WHERE version >= ${migrations.length})
-    AND EXISTS (SELECT FROM pg_proc p WHERE p.proname = '@apply' AND p.pronamespace = to_regnamespace(${literal(own.schema)}))`
+    AND EXISTS (SELECT FROM pg_proc p WHERE p.proname = '@apply' AND p.pronamespace = to_regnamespace(${literal(own.schema)})
+      AND p.pronargs = ${APPLY_PARAMETERS})`
 
 /** @throws config-invalid */
 export async function assertServer(run: Run): Promise<void> {

@@ -15,7 +15,7 @@ export interface Waits {
   readonly silenceMs: number
   /**
    * For others' locks. Much shorter than the wait for a connection, so that a table that somebody locked doesn't take the connections of all views; and where a table or
-   * a view is to be changed, whoever wants to read it waits behind us meanwhile.
+   * a view is to be changed, everything that reads it waits behind us meanwhile.
    */
   readonly lockMs: Readonly<Record<Purpose, number>>
 }

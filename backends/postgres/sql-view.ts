@@ -1,5 +1,5 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { Generation } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Run } from './connections.ts'
 import { isSqlError } from './faults.ts'
 import { entriesTable, entryColumns, ownNames, quoted, sqlView, valueType } from './names.ts'

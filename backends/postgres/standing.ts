@@ -1,5 +1,6 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import { type Checkpoint, type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/view-backend.ts'
+import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
+import type { Checkpoint } from '../../src/model/view-backend.ts'
 import type { Row } from './connections.ts'
 import { SHARD } from './names.ts'
 
@@ -11,6 +12,9 @@ export type Standing =
 
 /** A row of `"@identity"` in one column, for `standingOf`. */
 export const STANDING = 'json_build_array(i.uid, i.log_id, i.topic_id, i.definition_hash, i.shard, i.filled)::text'
+
+/** As text, '' where there is none. By its name, so that a schema whose format has no such column yet is asked without an error. */
+export const OPENING = `coalesce(to_jsonb(i) ->> 'opening', '')`
 
 type IdentityMembers = readonly [uid: string, logId: string, topicId: string, definitionHash: string, shard: string]
 

@@ -1,15 +1,7 @@
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import { failPoint } from '../../src/model/fail-point.ts'
-import {
-  type Batch,
-  type Generation,
-  generationName,
-  type SetOp,
-  type ShardCheckpoints,
-  type ShardOutcome,
-  type ViewOp,
-  type ViewWriter,
-} from '../../src/model/view-backend.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
+import type { Batch, SetOp, ShardCheckpoints, ShardOutcome, ViewOp, ViewWriter } from '../../src/model/view-backend.ts'
 import { offsetArray, textArray, timeArray, valueArray } from './arrays.ts'
 import { readCheckpoints } from './checkpoints.ts'
 import type { Connections, Row, Statement } from './connections.ts'
@@ -62,7 +54,7 @@ export class PostgresWriter implements ViewWriter {
   async checkpoints(shard: string): Promise<ShardCheckpoints> {
     assertShard(shard)
     try {
-      // Over the connections that write: who can't write doesn't stand anywhere.
+      // Over the connections that write: what can't write doesn't stand anywhere.
       const { standing, checkpoints, writable } = await readCheckpoints(this.#connections, 'write', this.#schema, this.#generation)
       if (standing.kind !== 'open') return standing
       return checkpoints === undefined || !writable ? { kind: 'lost' } : { kind: 'open', checkpoints }
@@ -72,18 +64,19 @@ export class PostgresWriter implements ViewWriter {
     }
   }
 
-  #statement({ partition, from, checkpoint, ops }: Batch): Statement {
+  #statement({ partition, from, vouched, checkpoint, ops }: Batch): Statement {
     const type = valueType(this.#generation.format)
     const sets = ops.filter(isSet)
     const dels = sets.length === ops.length ? [] : ops.filter(op => !isSet(op))
     return {
       name: `apply ${type}`,
-      text: `SELECT outcome, detail FROM ${this.#own.apply}($1, $2, $3, $4, $5, $6, $7::${type}[], $8, $9, $10)`,
+      text: `SELECT outcome, detail FROM ${this.#own.apply}($1, $2, $3, $4, $5, $6, $7, $8::${type}[], $9, $10, $11)`,
       values: [
         generationName(this.#generation),
         textArray(identityMembers(this.#generation)),
         partition,
         from,
+        vouched,
         `{${checkpointMembers(checkpoint).join(',')}}`,
         textArray(sets.map(({ id }) => id)),
         valueArray(

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName, identityOf } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Generation, generationName, identityOf, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
+import { checkpointZero, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
 import { readCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import type { SqliteFile } from './file.ts'
-import { SHARD, standingOf } from './standing.ts'
+import { openingOf, SHARD, standingOf } from './standing.ts'
 import { createStatements, dropStatements, tablesOf, viewStatement } from './tables.ts'
 
 /** Rows a step of a drop deletes: the write lock is held for some tens of milliseconds. */
@@ -19,17 +21,17 @@ export function open(file: SqliteFile, db: DatabaseSync, generation: Generation,
   const tables = tablesOf(generation)
   for (const statement of [...dropStatements(tables), ...createStatements(tables, generation.format)]) db.exec(statement)
   for (let partition = 0; partition < generation.partitions; partition++) {
-    writeCheckpoint(file, generation, partition, { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 })
+    writeCheckpoint(file, generation, partition, checkpointZero)
   }
   const { uid, logId, topicId, definitionHash, shard } = identityOf(generation, SHARD)
   file
-    .prepare(`INSERT INTO ${tables.identity} (uid, log_id, topic_id, definition_hash, shard, filled) VALUES (?, ?, ?, ?, ?, 0)`)
-    .run(uid, logId, topicId, definitionHash, shard)
+    .prepare(`INSERT INTO ${tables.identity} (uid, log_id, topic_id, definition_hash, shard, filled, opening) VALUES (?, ?, ?, ?, ?, 0, ?)`)
+    .run(uid, logId, topicId, definitionHash, shard, randomUUID())
   return 'opened'
 }
 
-export function markFilled(file: SqliteFile, generation: Generation, endOffsets: readonly Offset[]): boolean {
-  if (standingOf(file, generation).kind !== 'open') return false
+export function markFilled(file: SqliteFile, generation: Generation, opening: string, endOffsets: readonly Offset[]): boolean {
+  if (standingOf(file, generation).kind !== 'open' || openingOf(file, generation) !== opening) return false
   const checkpoints = readCheckpoints(file, generation)
   if (checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
   file.prepare(`UPDATE ${tablesOf(generation).identity} SET filled = 1`).run()

@@ -1,5 +1,6 @@
 import { isLogfoldError } from '../../src/model/errors.ts'
-import type { Batch, Generation, ShardOutcome } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { Batch, ShardOutcome } from '../../src/model/view-backend.ts'
 import type { LazyThread } from './lazy-thread.ts'
 import { packOps } from './packing.ts'
 import type { WriterFunctions } from './writer-thread.ts'

@@ -1,9 +1,9 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type {
   Batch,
-  Generation,
   ListOptions,
   Look,
   OpenOutcome,
@@ -181,9 +181,14 @@ class SqliteAdmin implements ViewAdmin {
     return await this.#threads.writer.call('open', [this.#generation, options.anew ?? false])
   }
 
-  async markFilled(shard: string, endOffsets: readonly Offset[]): Promise<boolean> {
+  async opening(shard: string): Promise<string> {
     assertShard(shard)
-    return await this.#threads.writer.call('markFilled', [this.#generation, endOffsets])
+    return await this.#threads.reader.call('opening', [this.#generation])
+  }
+
+  async markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
+    assertShard(shard)
+    return await this.#threads.writer.call('markFilled', [this.#generation, opening, endOffsets])
   }
 
   async serve(): Promise<void> {

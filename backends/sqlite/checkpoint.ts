@@ -1,4 +1,5 @@
-import type { Checkpoint, Generation } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { Checkpoint } from '../../src/model/view-backend.ts'
 import type { SqliteFile } from './file.ts'
 import { tablesOf } from './tables.ts'
 

@@ -1,8 +1,9 @@
-import { isUtf8 } from 'node:buffer'
 import { workerData } from 'node:worker_threads'
+import { cursorOf, idOf } from '../../src/model/cursor.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import { limits } from '../../src/model/limits.ts'
-import { type Checkpoint, type Generation, generationName, type ListOptions, type ScanOptions } from '../../src/model/view-backend.ts'
+import type { Checkpoint, ListOptions, ScanOptions } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { moving, serve } from '../../src/sqlite/thread-host.ts'
 import { assertOpen } from './admin.ts'
@@ -10,12 +11,10 @@ import { readCheckpoints } from './checkpoint.ts'
 import { SqliteFile } from './file.ts'
 import { type Packed, packEntries, packValues, type Row } from './packing.ts'
 import { lookAt, type ScanPage, scanPage } from './scan.ts'
-import { standingOf } from './standing.ts'
+import { openingOf, standingOf } from './standing.ts'
 import { tablesOf } from './tables.ts'
 
 const CACHE_BYTES = 8 * 1024 * 1024
-/** A page ends early above this, so that pages of the largest values don't fill the memory. */
-const PAGE_BYTES_MAX = 4 * 1024 * 1024
 const COUNT_STEP_ROWS = 20_000
 /** No byte of UTF-8 is 0xff, so a prefix with this behind it comes after everything that begins with the prefix, and before everything that comes later. */
 const AFTER_ALL = Buffer.from([0xff])
@@ -39,7 +38,7 @@ const functions = {
       const { rows, more } = selectPage(generation, options)
       const last = rows.at(-1)
       const page = packEntries(rows)
-      const cursor = more && last !== undefined ? Buffer.from(last[0]).toString('base64url') : undefined
+      const cursor = more && last !== undefined ? cursorOf(last[0]) : undefined
       return moving({ page, cursor }, [page.bytes])
     }),
 
@@ -50,6 +49,12 @@ const functions = {
     }),
 
   filled: (generation: Generation): boolean => read(() => assertOpen(file, generation).filled),
+
+  opening: (generation: Generation): string =>
+    read(() => {
+      assertOpen(file, generation)
+      return openingOf(file, generation)
+    }),
 
   scan: (generation: Generation, options: ScanOptions): ScanPage =>
     read(() => {
@@ -100,7 +105,7 @@ function assertCheckpoints(generation: Generation): readonly Checkpoint[] {
 /** One row more than the page is asked for, to know whether there is one. */
 function selectPage(generation: Generation, options: ListOptions): { readonly rows: readonly Row[]; readonly more: boolean } {
   const prefix = Buffer.from(options.prefix ?? '')
-  const cursor = options.cursor === undefined ? undefined : keyOf(options.cursor)
+  const cursor = options.cursor === undefined ? undefined : idOf(options.cursor)
   const goesOn = cursor !== undefined && Buffer.compare(cursor, prefix) >= 0
   const select = file.prepare(
     `SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM ${tablesOf(generation).entries}
@@ -109,20 +114,12 @@ function selectPage(generation: Generation, options: ListOptions): { readonly ro
   const rows: Row[] = []
   let bytes = 0
   for (const row of select.iterate(goesOn ? cursor : prefix, Buffer.concat([prefix, AFTER_ALL]), options.limit + 1)) {
-    if (rows.length === options.limit || bytes > PAGE_BYTES_MAX) return { rows, more: true }
+    if (rows.length === options.limit || bytes > limits.pageBytes) return { rows, more: true }
     const entry = row as unknown as Row
     rows.push(entry)
     bytes += entry[0].length + entry[1].length
   }
   return { rows, more: false }
-}
-
-/** @throws cursor-expired for what no page of ours ended with. */
-function keyOf(cursor: string): Uint8Array {
-  const key = Buffer.from(cursor, 'base64url')
-  const ours = key.length > 0 && key.length <= limits.idBytesMax && isUtf8(key) && key.toString('base64url') === cursor
-  if (!ours) throw new LogfoldError('cursor-expired', 'The cursor was not made by this list', { remedy: 'Begin the list anew' })
-  return key
 }
 
 serve(functions)

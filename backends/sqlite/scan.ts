@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { LogfoldError } from '../../src/model/errors.ts'
+import { scanCursorOf, scannedKeyOf } from '../../src/model/cursor.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import { limits } from '../../src/model/limits.ts'
-import type { Generation, ScanOptions } from '../../src/model/view-backend.ts'
+import type { ScanOptions } from '../../src/model/view-backend.ts'
 import type { SqliteFile } from './file.ts'
 import { type Packed, packEntries, packValues, type Row } from './packing.ts'
 import { tablesOf } from './tables.ts'
@@ -18,7 +19,7 @@ export interface ScanPage {
 
 /** By the table, so in key order. Keys that aren't UTF-8 are left out: other programs may have put them there. */
 export function scanPage(file: SqliteFile, generation: Generation, { cursor, limit }: ScanOptions): ScanPage {
-  const after = cursor === undefined ? undefined : keyOf(cursor)
+  const after = cursor === undefined ? undefined : scannedKeyOf(cursor)
   const select = file.prepare(
     `SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM ${tablesOf(generation).entries}
      WHERE key ${after === undefined ? '>=' : '>'} CAST(? AS TEXT) AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?`,
@@ -27,7 +28,7 @@ export function scanPage(file: SqliteFile, generation: Generation, { cursor, lim
   let bytes = 0
   for (const row of select.iterate(after ?? Buffer.alloc(0), AFTER_ALL, limit + 1)) {
     const last = rows.at(-1)
-    if (last !== undefined && (rows.length === limit || bytes >= limits.pageBytes)) return { page: packed(rows), cursor: cursorOf(last[0]) }
+    if (last !== undefined && (rows.length === limit || bytes >= limits.pageBytes)) return { page: packed(rows), cursor: scanCursorOf(last[0]) }
     const entry = row as unknown as Row
     rows.push(entry)
     bytes += entry[1].length
@@ -50,13 +51,3 @@ export function lookAt(file: SqliteFile, generation: Generation, ids: readonly s
 }
 
 const packed = (rows: readonly Row[]): Packed => packEntries(rows.filter(([key]) => isUtf8(key)))
-
-/** With a sign before it, as a key may be empty where another program wrote it. */
-const cursorOf = (key: Uint8Array): string => `>${Buffer.from(key).toString('base64url')}`
-
-/** @throws cursor-expired for what no page of ours ended with */
-function keyOf(cursor: string): Uint8Array {
-  const key = Buffer.from(cursor.slice(1), 'base64url')
-  if (cursorOf(key) !== cursor) throw new LogfoldError('cursor-expired', 'The cursor was not made by this scan', { remedy: 'Begin the scan anew' })
-  return key
-}

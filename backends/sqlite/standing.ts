@@ -1,5 +1,4 @@
-import type { Generation, Identity } from '../../src/model/view-backend.ts'
-import { generationName, identityDifference, identityOf } from '../../src/model/view-backend.ts'
+import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
 import type { SqliteFile } from './file.ts'
 import { tablesOf } from './tables.ts'
 
@@ -25,6 +24,15 @@ export function standingOf(file: SqliteFile, generation: Generation): Standing {
 }
 
 type IdentityRow = unknown[] & readonly [string, string, string, string, string, number]
+
+/** Of a generation that is open, by its present opening. A file that an earlier logfold made has no column for it until the generation is opened anew. */
+export function openingOf(file: SqliteFile, generation: Generation): string {
+  const name = `${generationName(generation)}/identity`
+  const [columns] = file.prepare(`SELECT count(*) FROM pragma_table_info(?) WHERE name = 'opening'`).get(name) as unknown as [number]
+  if (columns === 0) return ''
+  const [opening] = file.prepare(`SELECT opening FROM ${tablesOf(generation).identity}`).get() as unknown as [string]
+  return opening
+}
 
 function tablesStand(file: SqliteFile, generation: Generation): boolean {
   const name = generationName(generation)

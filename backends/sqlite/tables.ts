@@ -1,5 +1,5 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import { type Generation, generationName, type ViewFormat } from '../../src/model/view-backend.ts'
+import { type Generation, generationName, type ViewFormat } from '../../src/model/generation.ts'
 
 /** The names of a generation's tables, quoted for SQL. `@` and `/` can't be in a view's name, so no two of them meet. */
 export interface Tables {
@@ -60,7 +60,8 @@ export const createStatements = (tables: Tables, format: ViewFormat): readonly s
     topic_id TEXT NOT NULL,
     definition_hash TEXT NOT NULL,
     shard TEXT NOT NULL,
-    filled INTEGER NOT NULL
+    filled INTEGER NOT NULL,
+    opening TEXT NOT NULL
   )`,
 ]
 

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import { failPoint } from '../../src/model/fail-point.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import type { Batch, Generation, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
+import type { Batch, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { serve as serveCalls } from '../../src/sqlite/thread-host.ts'
 import { dropStep, markFilled, open, serve } from './admin.ts'
@@ -42,7 +43,8 @@ const functions = {
     ),
 
   open: (generation: Generation, anew: boolean) => write(db => open(file, db, generation, anew)),
-  markFilled: (generation: Generation, endOffsets: readonly Offset[]) => write(() => markFilled(file, generation, endOffsets)),
+  markFilled: (generation: Generation, opening: string, endOffsets: readonly Offset[]) =>
+    write(() => markFilled(file, generation, opening, endOffsets)),
   serve: (generation: Generation) => write(db => serve(file, db, generation)),
   dropStep: (generation: Generation) => write(db => dropStep(file, db, generation)),
   ping: () => file.use(() => file.prepare('SELECT count(*) FROM sqlite_schema').get()),
@@ -56,7 +58,7 @@ function apply(generation: Generation, batch: PackedBatch): ShardOutcome {
   if (standing.kind === 'foreign') return standing
   const checkpoint = standing.kind === 'open' ? readCheckpoint(file, generation, batch.partition) : undefined
   if (checkpoint === undefined) return { kind: 'lost' }
-  if (checkpoint.position !== batch.from) return { kind: 'elsewhere', checkpoint }
+  if (checkpoint.position !== batch.from || checkpoint.vouched !== batch.vouched) return { kind: 'elsewhere', checkpoint }
   writeOps(generation, batch)
   writeCheckpoint(file, generation, batch.partition, batch.checkpoint)
   failPoint('sqlite/written')

@@ -1,12 +1,13 @@
 import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Topic } from '../../src/model/log.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
+import { quiet } from '../../test/support/quiet.ts'
 import { PARTITIONS, RECORDS } from './jobs.ts'
-import { quiet } from './quiet.ts'
 import { type Contender, perSecond } from './rounds.ts'
 
 const LOOK_DELAY_MS = 10
@@ -17,8 +18,8 @@ let generations = 0
  * The whole way, from the assignment of the partitions until every shard vouches for the end of the log: fetch, decode, fold, apply, checkpoint. Each round into a generation of its
  * own, which is dropped.
  */
-export const fold = (name: string, log: KafkaLog, topic: Topic, backend: ViewBackend): Contender => ({
-  name,
+export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contender => ({
+  name: 'logfold',
   async run() {
     const dead = await log.topic({ name: `bench-dead-${process.pid}`, partitions: 1, replication: -1, create: true })
     const deadLetters = new DeadLetters(log, dead, quiet)

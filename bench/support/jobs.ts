@@ -10,8 +10,8 @@ export interface Job {
   readonly value: Buffer
 }
 
-/** @param count of ids */
-export function jobAt(nth: number, count = RECORDS): Job {
-  const id = `job-${String((nth * STRIDE) % count).padStart(8, '0')}`
+/** One of so many, each with an id of its own, the ids in no order. */
+export function jobAt(nth: number): Job {
+  const id = `job-${String((nth * STRIDE) % RECORDS).padStart(8, '0')}`
   return { id, value: Buffer.from(`${`{"id":"${id}","title":"`.padEnd(RECORD_BYTES - id.length - 2, 'x')}"}`) }
 }

@@ -2,8 +2,8 @@ import { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { Topic } from '../../src/model/log.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import type { NewRecord } from '../../src/model/record.ts'
+import { quiet } from '../../test/support/quiet.ts'
 import { jobAt, PARTITIONS, RECORDS } from './jobs.ts'
-import { quiet } from './quiet.ts'
 
 const CHUNK = 5_000
 

@@ -46,11 +46,10 @@ export const preparedUpserts = (): Contender => ({
 const argument = (bytes: Uint8Array | string): Buffer =>
   Buffer.concat([Buffer.from(`$${Buffer.byteLength(bytes)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')])
 /** As a client writes it. */
-export const redisCommand = (args: readonly (Uint8Array | string)[]): Buffer =>
-  Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
+const redisCommand = (args: readonly (Uint8Array | string)[]): Buffer => Buffer.concat([Buffer.from(`*${args.length}\r\n`), ...args.map(argument)])
 
 /** One a server. */
-function preparedCommands(servers: number, ownerIndex: (id: string) => number): readonly Buffer[] {
+function preparedCommands(servers: number, ownerIndex: (id: string) => number, ordered: boolean): readonly Buffer[] {
   const byServer = Map.groupBy(jobs(), ({ id }) => ownerIndex(id))
   return Array.from({ length: servers }, (_, server) => {
     const own = byServer.get(server) ?? []
@@ -58,16 +57,18 @@ function preparedCommands(servers: number, ownerIndex: (id: string) => number): 
     return Buffer.concat(
       chunks.flatMap(some => [
         redisCommand(['MSET', ...some.flatMap(({ id, value }) => [`limit:${id}`, value])]),
-        redisCommand(['SADD', 'limit/keys', ...some.map(({ id }) => id)]),
+        ordered
+          ? redisCommand(['ZADD', 'limit/keys', ...some.flatMap(({ id }) => ['0', id])])
+          : redisCommand(['SADD', 'limit/keys', ...some.map(({ id }) => id)]),
       ]),
     )
   })
 }
 
-/** `redis-cli --pipe` with MSET and SADD of a thousand, prepared beforehand, on emptied servers. */
-export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => number): Contender {
-  // Not here, or what they are made of would stay in this process's heap, and be walked by the collections of whoever is measured beside it.
-  const commands = preparedCommands(ports.length, ownerIndex)
+/** `redis-cli --pipe` with MSET and SADD (or ZADD) of a thousand, prepared beforehand; leaves the servers empty. */
+export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => number, ordered = false): Contender {
+  // Not here, or what they are made of would stay in this process's heap, and be walked by the collections of what is measured beside it.
+  const commands = preparedCommands(ports.length, ownerIndex, ordered)
   return {
     name: 'limit: redis-cli --pipe, MSET and SADD of 1000',
     async run() {
@@ -81,7 +82,7 @@ export function redisPipe(ports: readonly number[], ownerIndex: (id: string) => 
 }
 
 /** Sends prepared commands by redis-cli, and settles when all are answered. */
-export async function pipe(port: number, bytes: Buffer): Promise<void> {
+async function pipe(port: number, bytes: Buffer): Promise<void> {
   const child = spawn('redis-cli', ['-p', String(port), '--pipe'], { stdio: ['pipe', 'ignore', 'inherit'] })
   child.stdin.end(bytes)
   const [[code]] = await Promise.all([once(child, 'exit'), finished(child.stdin)])

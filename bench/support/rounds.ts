@@ -7,9 +7,22 @@ export interface Contender {
 
 export const perSecond = (count: number, startedMs: number): number => count / ((performance.now() - startedMs) / 1000)
 
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
-const shown = (rate: number): string => Math.round(rate).toLocaleString('en')
+const shown = (figure: number): string => (figure < 10 ? figure.toFixed(2) : Math.round(figure).toLocaleString('en'))
+
+/** What one round measured, by name. */
+export type Figures = Readonly<Record<string, number>>
+
+/** Goes so many rounds, as these machines' speed varies, and prints the median of each figure. */
+export async function printMedians(title: string, rounds: number, round: () => Promise<Figures>): Promise<void> {
+  const measured: Figures[] = []
+  for (let nth = 0; nth < rounds; nth++) measured.push(await round())
+  process.stdout.write(`${title}, medians of ${rounds} rounds\n`)
+  for (const name of Object.keys(measured[0] ?? {})) {
+    process.stdout.write(`  ${name.padEnd(52)} ${shown(median(measured.map(figures => figures[name] ?? 0))).padStart(10)}\n`)
+  }
+}
 
 /** Runs them one after another, so many rounds, as these machines' speed varies; prints each median, and its ratio to the first one's. */
 export async function compare(title: string, contenders: readonly Contender[], rounds: number): Promise<void> {

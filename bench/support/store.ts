@@ -1,5 +1,7 @@
-import type { Generation, ViewBackend, ViewOp } from '../../src/model/view-backend.ts'
-import { jobAt } from './jobs.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import { checkpointZero, type ViewBackend, type ViewOp, type ViewWriter } from '../../src/model/view-backend.ts'
+import { pagesOf } from '../../test/contract/backend/paging.ts'
+import { jobAt, RECORDS } from './jobs.ts'
 import { perSecond } from './rounds.ts'
 
 /** What the benches of stores share. */
@@ -20,24 +22,34 @@ export const generationOf = (partitions: number, ordered: boolean): Generation =
   definitionHash: 'bench',
 })
 
-/** One of so many, each with an id of its own, the ids in no order. */
-export function setOpAt(offset: number, count: number): SetOp {
-  const { id, value } = jobAt(offset, count)
+export function setOpAt(offset: number): SetOp {
+  const { id, value } = jobAt(offset)
   return { kind: 'set', id, value: { buffer: value, start: 0, end: value.length }, offset, timestampMs: 1_700_000_000_000 + offset }
 }
 
+/** One batch after another into the one shard, as one partition's. */
+export async function applyInBatches(
+  writer: ViewWriter,
+  ops: readonly ViewOp[],
+  at: { readonly partition: number; readonly from: number },
+  batchOps: number,
+): Promise<void> {
+  for (let done = 0; done < ops.length; done += batchOps) {
+    const some = ops.slice(done, done + batchOps)
+    const from = at.from + done
+    const position = from + some.length
+    const checkpoint = { ...checkpointZero, position, vouched: position }
+    const outcome = await writer.apply('main', { partition: at.partition, from, vouched: from, checkpoint, ops: some })
+    if (outcome.kind !== 'applied') throw new Error(`The batch at ${from} was not applied`, { cause: outcome })
+  }
+}
+
 /** @returns entries a second */
-export async function listAll(backend: ViewBackend, generation: Generation, count: number): Promise<number> {
-  const reader = backend.reader(generation)
+export async function listAll(backend: ViewBackend, generation: Generation): Promise<number> {
   const started = performance.now()
   let entries = 0
-  let cursor: string | undefined
-  do {
-    const page = await reader.list({ limit: PAGE_ENTRIES, ...(cursor === undefined ? {} : { cursor }) })
-    entries += page.entries.length
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  if (entries !== count) throw new Error(`The list has ${entries} entries`)
+  for await (const page of pagesOf(backend.reader(generation), { limit: PAGE_ENTRIES })) entries += page.length
+  if (entries !== RECORDS) throw new Error(`The list has ${entries} entries`)
   return perSecond(entries, started)
 }
 

@@ -19,7 +19,7 @@ export const deadLettersRoute =
     if (after !== undefined && !/^\d+:\d+:\d+$/.test(after)) {
       throw invalidParameter('after', 'It is no letter', 'Send back `next` as it was: generation:partition:offset.')
     }
-    const { letters, total, complete } = view.deadLetters().list({ limit: limit + 1, ...(after !== undefined && { after }) })
+    const { letters, total, complete } = view.deadLetters().list({ limit: limit + 1, after })
     const items = letters.slice(0, limit)
     const next = letters.length > limit ? (items.at(-1)?.letter ?? null) : null
     sendJson(response, 200, { items, next, total, complete })

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { LogfoldError } from '../model/errors.ts'
+import type { ViewFormat } from '../model/generation.ts'
 import { limits } from '../model/limits.ts'
 import { type SchemaCheck, valueFault } from '../model/value.ts'
-import type { ViewFormat } from '../model/view-backend.ts'
 import { checkedId, faultError } from './faults.ts'
 import { type Member, membersOf, parseString } from './json-members.ts'
 

@@ -1,6 +1,6 @@
 import { invalidParameter } from '../http/query.ts'
 import { LogfoldError } from '../model/errors.ts'
-import type { Generation } from '../model/view-backend.ts'
+import type { Generation } from '../model/generation.ts'
 
 /** What a client gets to go on with: the store's own cursor, and whose it is. */
 export const encodeCursor = (generation: Generation, cursor: string): string =>

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { readQuery } from '../http/query.ts'
 import { LogfoldError } from '../model/errors.ts'
-import type { ViewFormat } from '../model/view-backend.ts'
+import type { ViewFormat } from '../model/generation.ts'
 import type { ApiViews } from './api-view.ts'
 import { etagOf, matchesNone } from './etag.ts'
 import { checkedId } from './faults.ts'

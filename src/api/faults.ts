@@ -5,13 +5,12 @@ import { limits } from '../model/limits.ts'
 
 /** The error of an id or a value that isn't taken: REST refuses it for the reason the fold would make a dead letter of it. */
 export function faultError(fault: Fault): LogfoldError {
-  const options = fault.errors === undefined ? {} : { errors: fault.errors }
   if (fault.reason.startsWith('key-')) {
     const remedy = `An id has 1 to ${limits.idBytesMax} bytes of UTF-8, without NUL.`
     return new LogfoldError('invalid-id', fault.detail, { remedy })
   }
   if (fault.reason === 'value-schema-mismatch') {
-    return new LogfoldError('schema-mismatch', fault.detail, { ...options, remedy: 'Correct the members that `errors` names.' })
+    return new LogfoldError('schema-mismatch', fault.detail, { errors: fault.errors, remedy: 'Correct the members that `errors` names.' })
   }
   if (fault.reason === 'value-too-large') {
     return new LogfoldError('too-large', fault.detail, { remedy: 'Send a smaller value.' })

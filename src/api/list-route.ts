@@ -51,7 +51,7 @@ async function sendByIds({ view }: ApiView, response: Response, read: Read, { id
 async function sendPage(response: Response, read: Read, query: Query<'page'>, lines: boolean): Promise<void> {
   const { generation } = read.serving
   const cursor = query.cursor === undefined ? undefined : decodeCursor(generation, query.cursor)
-  const page = await firstEntries(read, listOptions(query, query.limit, cursor))
+  const page = await firstEntries(read, { limit: query.limit, prefix: query.prefix, cursor })
   await setPlaces(response, read)
   const next = page.cursor === undefined ? null : encodeCursor(generation, page.cursor)
   if (next !== null) response.setHeader('Link', `<${nextAddress(generation.view, query, next)}>; rel="next"`)
@@ -79,7 +79,8 @@ function nextAddress(view: string, { limit, prefix }: Query<'page'>, next: strin
  */
 async function streamAll(request: Request, response: Response, read: Read, query: Query<'all'>, shape: ListShape): Promise<void> {
   const writer = new ListWriter(shape, read.serving.generation.format)
-  const list = (limit: number, cursor: string | undefined): Promise<Page> => read.ask(({ reader }) => reader.list(listOptions(query, limit, cursor)))
+  const list = (limit: number, cursor: string | undefined): Promise<Page> =>
+    read.ask(({ reader }) => reader.list({ limit, prefix: query.prefix, cursor }))
   for await (const entries of pages(list)) {
     if (!response.headersSent) {
       response.setHeader('Content-Type', shape.contentType)
@@ -101,9 +102,3 @@ function sendEntries(response: Response, read: Read, entries: readonly Entry[], 
   response.setHeader('Content-Length', body.length)
   response.end(body)
 }
-
-const listOptions = ({ prefix }: { readonly prefix: string | undefined }, limit: number, cursor: string | undefined): ListOptions => ({
-  limit,
-  ...(cursor !== undefined && { cursor }),
-  ...(prefix !== undefined && { prefix }),
-})

@@ -1,5 +1,6 @@
 import { bufferOf } from '../model/bytes.ts'
-import type { Entry, ViewFormat } from '../model/view-backend.ts'
+import type { ViewFormat } from '../model/generation.ts'
+import type { Entry } from '../model/view-backend.ts'
 
 /**
  * How a list is written: before, between and after its entries, and an entry itself. A value of a json view goes in as its stored bytes; nothing is parsed, so that

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { LogfoldError } from '../model/errors.ts'
-import type { ViewFormat } from '../model/view-backend.ts'
+import type { ViewFormat } from '../model/generation.ts'
 
 export const BULK_TYPE = 'application/x-ndjson'
 

@@ -4,7 +4,7 @@ import type { Offset } from '../model/record.ts'
 import type { ViewReader } from '../model/view-backend.ts'
 import { type Pace, ShardWatch, type Target } from './shard-watch.ts'
 
-/** Tells when the serving stores of one view have folded certain records. All who wait for a shard share one question to it at a time. */
+/** Tells when the serving stores of one view have folded certain records. All that wait for a shard share one question to it at a time. */
 export class Visibility {
   readonly #view: View
   readonly #watches = new Map<string, { readonly reader: ViewReader; readonly watch: ShardWatch }>()
@@ -29,7 +29,9 @@ export class Visibility {
 
   /** One shard's vouched positions, as of now. @throws what the store throws */
   async vouched(serving: Serving, shard: string): Promise<readonly Offset[]> {
-    return doubting(this.#view, () => serving.reader.vouched(shard))
+    const vouched = await doubting(this.#view, () => serving.reader.vouched(shard))
+    this.#view.saw(shard, vouched)
+    return vouched
   }
 
   close(): void {
@@ -38,7 +40,7 @@ export class Visibility {
     for (const { watch } of this.#watches.values()) watch.close()
   }
 
-  /** Once another generation serves, those who wait for the old one wait on, without hints. */
+  /** Once another generation serves, those that wait for the old one wait on, without hints. */
   #watch(serving: Serving, shard: string): ShardWatch {
     const known = this.#watches.get(shard)
     if (known?.reader === serving.reader) return known.watch

@@ -1,6 +1,6 @@
 import type { BackendModule } from '../model/view-backend.ts'
 
-/** The kinds of backends there are; given by whoever knows them. */
+/** The kinds of backends there are; given by the module that knows them. */
 export interface BackendKinds {
   /** Kinds that need no module of one's own. */
   readonly builtInKinds: readonly string[]

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Generation, ViewFormat } from '../model/generation.ts'
+import type { Topic } from '../model/log.ts'
 import type { PartitionerName } from '../model/partitioner.ts'
-import type { ViewFormat } from '../model/view-backend.ts'
 
 /** A view as the config describes it, defaults filled in. */
 export interface ViewDefinition {
@@ -26,11 +27,24 @@ export interface ViewDefinition {
  * Everything that shapes a copy, hashed: two generations with the same hash hold the same. How values are written (`writable`, `partitioner`) and
  * how a topic is made (`replication`, `create`) don't shape a copy.
  */
-export function definitionHash(definition: ViewDefinition): string {
+function definitionHash(definition: ViewDefinition): string {
   const { topic, partitions, format, ordered, jsonSchema, backend, shards } = definition
   const shaping = { topic, partitions, format, ordered, jsonSchema, backend, shards: shards.toSorted() }
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex')
 }
+
+/** Generation 1, the only one, of a view on a topic of a log. */
+export const generationOf = (definition: ViewDefinition, topic: Topic, logId: string): Generation => ({
+  view: definition.view,
+  number: 1,
+  partitions: topic.partitions,
+  format: definition.format,
+  ordered: definition.ordered,
+  uid: `${definition.view}@1:${topic.id}`,
+  logId,
+  topicId: topic.id,
+  definitionHash: definitionHash(definition),
+})
 
 /** JSON with the names of every object sorted, so that equal documents give equal text. */
 function canonicalJson(value: unknown): string {

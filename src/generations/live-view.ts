@@ -1,11 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { type Generation, generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
+import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
-import { type Generation, generationName, type ViewBackend, type ViewReader } from '../model/view-backend.ts'
-import { definitionHash, type ViewDefinition } from './definition.ts'
+import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
+import { generationOf, type ViewDefinition } from './definition.ts'
 import { formatProgress, type Health, ShardHealth } from './shard-health.ts'
 import type { Serving, Source, View } from './view.ts'
 
@@ -104,13 +106,17 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   /** Why reads aren't answered; undefined when they are, at least those of one shard. */
-  readiness(): string | undefined {
+  unready(): string | undefined {
     try {
       this.serving()
       return undefined
     } catch (error) {
       return messageOf(error)
     }
+  }
+
+  saw(name: string, vouched: readonly Offset[]): void {
+    this.#shards.find(({ shard }) => shard === name)?.saw(vouched)
   }
 
   doubt(error: LogfoldError): LogfoldError {
@@ -131,10 +137,9 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   /** The worker stopped folding for safety. What is there goes on being served. */
   stop(error: LogfoldError): void {
-    this.#stop = new LogfoldError('view-stopped', error.message, {
-      cause: error,
-      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    })
+    // Never the table's own words for what fails again, which speak of the request.
+    const remedy = error.remedy ?? "Put right what the worker's log says, and start logfold again"
+    this.#stop = new LogfoldError('view-stopped', error.message, { cause: error, remedy })
   }
 
   async close(): Promise<void> {
@@ -192,17 +197,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       create: true,
       recordBytesMax,
     })
-    const generation: Generation = {
-      view,
-      number: 1,
-      partitions: topic.partitions,
-      format: definition.format,
-      ordered: definition.ordered,
-      uid: `${view}@1:${topic.id}`,
-      logId: log.logId,
-      topicId: topic.id,
-      definitionHash: definitionHash(definition),
-    }
+    const generation = generationOf(definition, topic, log.logId)
     return {
       log,
       topic,
@@ -249,7 +244,10 @@ function unreadable(view: string, shard: string, health: Health): LogfoldError {
       if (health.error.code === 'view-lost') return folding(`no worker has opened shard ${shard} yet`)
       return health.error.code === 'view-unavailable' ? unanswering(`Shard ${shard} of ${view}`, health.error) : health.error
     default:
-      return folding('it has not been looked at yet')
+      return new LogfoldError('view-unavailable', `The store of ${view} has not been looked at yet`, {
+        remedy: 'Try again in a moment',
+        retryAfterMs: 1_000,
+      })
   }
 }
 

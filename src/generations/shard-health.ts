@@ -57,7 +57,7 @@ interface ShardHealthOptions {
 
 /**
  * Looks at one shard each second, so that a loss is known where nobody reads or writes. What it once vouched for is remembered: a backup that was restored, or a
- * replica that lagged and was promoted, has an identity and checkpoints, only older ones. Neither is seen within the second before a look.
+ * replica that lagged and was promoted, has an identity and checkpoints, only older ones. What was vouched for after the last look, and told to nobody, isn't missed.
  */
 export class ShardHealth {
   readonly shard: string
@@ -74,6 +74,11 @@ export class ShardHealth {
 
   get now(): Health {
     return this.#now
+  }
+
+  /** Somebody was told that the shard vouches for so much. */
+  saw(vouched: readonly Offset[]): void {
+    if (this.#now.kind === 'up') this.#highest = vouched.map((position, partition) => Math.max(position, this.#highest[partition] ?? 0))
   }
 
   /** A read met something that doesn't fit: the next look comes at once. */

@@ -1,8 +1,10 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import type { LogfoldError } from '../model/errors.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Log, LogWriter, Topic } from '../model/log.ts'
+import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
-import type { Generation, ViewBackend, ViewReader } from '../model/view-backend.ts'
+import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
 import type { ViewDefinition } from './definition.ts'
 
 /** A view as the API and the admin listener of one process see it. Its answers may change from call to call; ask again for each request. */
@@ -31,6 +33,8 @@ export interface View {
   assess(shards: readonly string[]): 'current' | 'stale'
   /** @throws what `source` throws. */
   deadLetters(): DeadLetterReader
+  /** A shard has said that it vouches for so much: should it say less later, an older state of it was brought back. */
+  saw(shard: string, vouched: readonly Offset[]): void
   /** A read of the store failed: its shards are looked at again at once. Gives the error to be told, with what is known of the progress. */
   doubt(error: LogfoldError): LogfoldError
   /**

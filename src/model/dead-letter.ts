@@ -35,7 +35,7 @@ export interface DeadLetterWithBytes extends DeadLetter {
 export interface DeadLetterReader {
   unresolved(id: string): boolean
   /** By generation, partition and offset. `after` is a `letter`. `complete` is false where there are more than `total`. */
-  list(options: { readonly after?: string; readonly limit: number }): {
+  list(options: { readonly after?: string | undefined; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number
     readonly complete: boolean

@@ -81,11 +81,11 @@ export interface ErrorDetail {
 }
 
 export interface ErrorOptions {
-  readonly remedy?: string
+  readonly remedy?: string | undefined
   readonly cause?: unknown
-  readonly errors?: readonly ErrorDetail[]
+  readonly errors?: readonly ErrorDetail[] | undefined
   /** When trying again makes sense. Milliseconds. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
 }
 
 export class LogfoldError extends Error {

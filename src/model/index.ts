@@ -2,6 +2,7 @@
 
 export type * from './config-schema.ts'
 export * from './errors.ts'
+export * from './generation.ts'
 export * from './limits.ts'
 export type { Logger } from './logger.ts'
 export type * from './record.ts'

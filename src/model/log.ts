@@ -42,7 +42,7 @@ export interface Log {
   /** How many members the group has now; undefined where that can't be told. For telling whether waiting for a fold makes sense. */
   members(group: string): Promise<number | undefined>
   /**
-   * Whether deletes may be missing for who folded up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then the keys
+   * Whether deletes may be missing from a fold up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then the keys
    * they deleted would stay for ever, and only a fold from 0 is right. A log that knows what it removed answers exactly (`tombstonesRemovedTo`), another
    * by time (`atEndMs` and the topic's retention of deletes). None are at position 0.
    * - none: no delete is missing.

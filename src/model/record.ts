@@ -56,11 +56,11 @@ export interface Stretch {
   readonly hole: Offset | undefined
   /**
    * The highest offset of a tombstone that compaction has removed for its age, as of the same round trip; -1 where there is none, or the log can't tell. Somebody
-   * who stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
+   * a fold that stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
    */
   readonly tombstonesRemovedTo: Offset
   /**
-   * Where the log can't tell `tombstonesRemovedTo`: how long a tombstone stays at least. Somebody who has been neither at 0 nor at the end for longer may lack deletes.
+   * Where the log can't tell `tombstonesRemovedTo`: how long a tombstone stays at least. A fold that has been neither at 0 nor at the end for longer may lack deletes.
    * Milliseconds; `Infinity` where it can tell.
    */
   readonly tombstonesKeptMs: number

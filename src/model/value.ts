@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer'
 import { bufferOf } from './bytes.ts'
 import { type ErrorDetail, messageOf } from './errors.ts'
 import type { Fault } from './fault.ts'
+import type { ViewFormat } from './generation.ts'
 import { limits } from './limits.ts'
 import { isPlainJson } from './plain-json.ts'
-import type { ViewFormat } from './view-backend.ts'
 
 /** Checks a parsed JSON value against a view's JSON Schema. Empty when it fits. */
 export type SchemaCheck = (value: unknown) => readonly ErrorDetail[]

@@ -1,4 +1,5 @@
 import type { ConfigSchema } from './config-schema.ts'
+import type { Generation, Identity } from './generation.ts'
 import type { Logger } from './logger.ts'
 import type { Offset, Slice } from './record.ts'
 
@@ -18,49 +19,8 @@ import type { Offset, Slice } from './record.ts'
  *   folded again, alone and behind a reader's back, never passes off what it doesn't have yet as absent.
  *
  * Life of a generation on a shard: absent → open → filled → (lost → open → filled) → dropped, which is absent again.
- * Life of a backend: connected → closed. After `close` every operation throws `closed`; closing twice is fine; operations under way
- * when it is called end first, or throw `closed`.
+ * Life of a backend: connected → closed. After `close` every operation throws `closed`; those under way then end first, or throw it, too; closing twice is fine.
  */
-
-export type ViewFormat = 'json' | 'text' | 'bytes'
-
-/** What a generation is, as far as a store needs to know. */
-export interface Generation {
-  readonly view: string
-  readonly number: number
-  readonly partitions: number
-  readonly format: ViewFormat
-  /** Lists are in key order (bytes of UTF-8) and take a prefix. */
-  readonly ordered: boolean
-  /** Identity, the same on every shard but for the shard's name. */
-  readonly uid: string
-  readonly logId: string
-  readonly topicId: string
-  readonly definitionHash: string
-}
-
-/** `job@2`: the generation's name in every store. */
-export const generationName = (generation: Pick<Generation, 'view' | 'number'>): string => `${generation.view}@${generation.number}`
-
-/** What stands on a shard. Equal in every member, or the shard holds something else. */
-export interface Identity {
-  readonly uid: string
-  readonly logId: string
-  readonly topicId: string
-  readonly definitionHash: string
-  readonly shard: string
-}
-
-export const identityOf = (generation: Generation, shard: string): Identity => ({
-  uid: generation.uid,
-  logId: generation.logId,
-  topicId: generation.topicId,
-  definitionHash: generation.definitionHash,
-  shard,
-})
-
-export const identityDifference = (expected: Identity, found: Identity): keyof Identity | undefined =>
-  (Object.keys(expected) as (keyof Identity)[]).find(key => expected[key] !== found[key])
 
 export type ViewOp = SetOp | DelOp
 
@@ -92,12 +52,16 @@ export interface Checkpoint {
   readonly atEndMs: number
 }
 
+/** What a shard is opened with. */
+export const checkpointZero: Checkpoint = { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
+
 /** Whether a shard with these checkpoints has folded up to these end offsets, one a partition. */
 export const vouchesFor = (checkpoints: readonly Checkpoint[], endOffsets: readonly Offset[]): boolean =>
   endOffsets.every((end, partition) => (checkpoints[partition]?.vouched ?? 0) >= end)
 
 /**
- * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter.
+ * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter; for a shard that stands at
+ * `from` and vouches for `vouched`.
  * The stretch may hold more offsets than ops (holes, dead letters). A batch without ops moves the checkpoint. A batch whose `from` equals
  * `checkpoint.position` is a repair, or renews the checkpoint's other members. A repair's ops may be of any id: so an entry that came to stand on the wrong shard
  * is deleted there.
@@ -105,6 +69,11 @@ export const vouchesFor = (checkpoints: readonly Checkpoint[], endOffsets: reado
 export interface Batch {
   readonly partition: number
   readonly from: Offset
+  /**
+   * What the shard vouches for before: as it stood when the batch was made. A shard that was lost and folded again over a hole may stand at `from`, and vouch
+   * for less: it lacks what the batch takes for folded.
+   */
+  readonly vouched: Offset
   /** The checkpoint to write with the ops. */
   readonly checkpoint: Checkpoint
   readonly ops: readonly ViewOp[]
@@ -114,8 +83,8 @@ export interface Batch {
 export type ShardOutcome =
   | { readonly kind: 'applied' }
   /**
-   * The shard's checkpoint isn't `from`: nothing was done. Ahead: another writer was there, or the batch was repeated. Behind: the shard missed a
-   * stretch. Either way, go on from its checkpoint, for this shard alone.
+   * The shard's checkpoint isn't at `from`, or vouches for something else than `vouched`: nothing was done. Ahead: another writer was there, or the batch was
+   * repeated. Behind, or at `from` with less vouched for: the shard missed a stretch, or was folded again. Either way, go on from its checkpoint, for this shard alone.
    */
   | { readonly kind: 'elsewhere'; readonly checkpoint: Checkpoint }
   /** It holds no identity, or no checkpoint of this partition: flushed, replaced by an empty server, or dropped. Nothing was done. */
@@ -135,9 +104,8 @@ export type ShardCheckpoints =
 /** The half the pipeline may hold. Shard by shard, so that one that is down or slow holds up no other. */
 export interface ViewWriter {
   /**
-   * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair, which the shard takes whoever owns the ids. The shard takes the batch only when its checkpoint's position equals `from`; then
-   * ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. A caller has at most one
-   * call under way a shard and partition; a repair may run beside the pipeline's own.
+   * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair. It is taken only when the checkpoint's position equals `from`, and what it
+   * vouches for equals `vouched`; then ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. A caller has at most one call under way a shard and partition, and a repair beside it.
    */
   apply(shard: string, batch: Batch): Promise<ShardOutcome>
   /** Never throws but `closed`. */
@@ -158,21 +126,20 @@ export interface Page {
 }
 
 export interface ScanOptions {
-  readonly cursor?: string
+  readonly cursor?: string | undefined
   /** Entries, at least 1. */
   readonly limit: number
 }
 
 export interface ListOptions extends ScanOptions {
   /** Only where the generation is ordered. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
 }
 
 /**
  * The half the API may hold: it can't write by accident. Every answer was given in a round trip that, after the value, saw this generation's identity on
  * each shard that was asked; so absence is never the absence of a store.
- * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer.
- * `get` and `list` throw view-folding where a shard isn't filled.
+ * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer. `get` and `list` throw view-folding where one isn't filled.
  */
 export interface ViewReader {
   /** One result an id, in the order asked; undefined where there is no entry. Never a partial answer. */
@@ -223,17 +190,20 @@ export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readon
 export interface ViewAdmin {
   /**
    * Makes a shard ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
-   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
-   * @throws view-unavailable when the shard doesn't answer.
+   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too. @throws view-unavailable
    */
   open(shard: string, options?: { readonly anew?: boolean }): Promise<OpenOutcome>
   /**
-   * Records, beside the identity, that the shard is filled, if it vouches for every one of these end offsets (one a partition): seen and recorded in one atomic
-   * step, so that a late caller can't mark a shard that was opened anew meanwhile. `open` takes the mark back, unless it keeps the shard.
-   * @returns whether it was recorded; false also on a shard without the identity.
-   * @throws view-unavailable when the shard doesn't answer.
+   * Names the shard's present opening: another one each time it is opened. Asked for before the end offsets, so that what is marked is what they were seen for.
+   * @throws view-lost, foreign-store, view-unavailable
    */
-  markFilled(shard: string, endOffsets: readonly Offset[]): Promise<boolean>
+  opening(shard: string): Promise<string>
+  /**
+   * Records, beside the identity, that the shard is filled, if its opening is this one and it vouches for every one of these end offsets (one a partition): seen and
+   * recorded in one atomic step, so that a late caller can't mark a shard that was opened anew meanwhile. `open` takes the mark back, unless it keeps the shard.
+   * @returns whether it was recorded; false also on a shard without the identity. @throws view-unavailable
+   */
+  markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean>
   /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. @throws view-lost, foreign-store */
   serve(): Promise<void>
   /** Of this generation; no entries where it isn't open on the shard. */

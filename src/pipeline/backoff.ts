@@ -20,7 +20,7 @@ export class Backoff {
   async wait(signal: AbortSignal): Promise<void> {
     const delayMs = Math.min(FIRST_DELAY_MS * 2 ** this.#tries, this.#longestDelayMs)
     this.#tries++
-    await wait(delayMs * (0.75 + Math.random() / 4), undefined, { signal, ref: true }).catch(() => undefined)
+    await wait(delayMs * (0.75 + Math.random() / 4), undefined, { signal }).catch(() => undefined)
   }
 
   reset(): void {

@@ -11,6 +11,7 @@ import { LetterTable, noSuchLetter } from './letter-table.ts'
 
 const IDLE_WAIT_MS = 1_000
 const APPEND_DEADLINE_MS = 10_000
+const SHOW_MS = 10_000
 
 /**
  * A view's dead letters: a fold of their topic, kept up to date by reading it from the start, and the way new ones get there. The topic has one partition.
@@ -47,7 +48,7 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /**
-   * Settles when everything has been read that is in the topic now: so who takes over a partition knows the letters of who had it before, and resolves them.
+   * Settles when everything has been read that is in the topic now: so the worker that takes over a partition knows the letters of the one before, and resolves them.
    * @throws log-unavailable; what keeps it from being read; the signal's reason
    */
   async upToDate(signal: AbortSignal): Promise<void> {
@@ -58,7 +59,7 @@ export class DeadLetters implements DeadLetterReader {
     return this.#table.unresolved(id)
   }
 
-  list(options: { readonly after?: string; readonly limit: number }): ReturnType<LetterTable['list']> {
+  list(options: { readonly after?: string | undefined; readonly limit: number }): ReturnType<LetterTable['list']> {
     return this.#table.list(options)
   }
 
@@ -97,7 +98,7 @@ export class DeadLetters implements DeadLetterReader {
    * Takes a letter away for good, its bytes included; settles once the log has that, and this process knows it no more (the others a moment later). Waits and retries as `add`.
    *
    * Its id is then no longer unresolved for this letter: reads of it don't say so any more, while the store keeps the value that it had. The record itself stays in the view's topic, where verify goes on
-   * listing its key as unresolved; and whoever folds it again (a lost shard, another generation) meets it again, and writes the letter again.
+   * listing its key as unresolved; and the worker that folds it again (a lost shard, another generation) meets it again, and writes the letter again.
    * @throws no-such-dead-letter; the signal's reason
    */
   async drop(letter: string, signal: AbortSignal): Promise<void> {
@@ -189,11 +190,17 @@ export class DeadLetters implements DeadLetterReader {
 
   async #fetch(at: Offset): Promise<DeadLetterWithBytes | undefined> {
     const reader = this.#open(at)
+    // It waits for a log that is away; who asked for a letter shouldn't.
+    const late = setTimeout(() => reader.close(), SHOW_MS)
     try {
       const cursor = (await reader.next(0)).records()
       if (!cursor.next() || cursor.offset !== at || cursor.valueEnd < 0) return undefined
       return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd))
+    } catch (error) {
+      if (!isLogfoldError(error, 'closed') || this.#closing.signal.aborted) throw error
+      throw new LogfoldError('log-unavailable', `The log does not give the letter within ${SHOW_MS / 1000} s`, { cause: error })
     } finally {
+      clearTimeout(late)
       this.#readers.delete(reader)
       reader.close()
     }

@@ -16,6 +16,12 @@ interface FillingOptions {
   readonly logger: Logger
 }
 
+/** A shard that was opened anew is to reach other end offsets: what it had may have gone beyond those seen before. */
+interface Goal {
+  readonly opening: string
+  readonly ends: readonly Offset[]
+}
+
 /**
  * Marks each shard as filled once it vouches for the end offsets seen when this process began to look (or when the shard was opened), over all partitions,
  * whoever folds them; and shows the generation to people once all shards are. Done by the worker that holds partition 0.
@@ -24,8 +30,8 @@ export class Filling {
   readonly #options: FillingOptions
   readonly #admin: ViewAdmin
   readonly #reader: Pick<ViewReader, 'filled'>
-  /** Shard → the end offsets it has yet to reach; undefined until the log has told them. */
-  readonly #missing = new Map<string, readonly Offset[] | undefined>()
+  /** Shard → what it has yet to reach; undefined until store and log have told it. */
+  readonly #missing = new Map<string, Goal | undefined>()
   #stopping = new AbortController()
   #watching: Promise<void> | undefined
 
@@ -41,7 +47,7 @@ export class Filling {
     this.#watching ??= this.#watch()
   }
 
-  /** The shard was opened, or came back from before it was filled. */
+  /** The shard was opened, or came back from before it was filled: it is looked at again. */
   opened(shard: string): void {
     this.#missing.set(shard, undefined)
     if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
@@ -81,16 +87,37 @@ export class Filling {
     this.#watching = undefined
   }
 
+  /** Each shard by itself. @throws what the first of those said that couldn't be asked */
   async #fill(): Promise<void> {
-    for (const [shard, known] of this.#missing) {
-      const ends = known ?? (await this.#endOffsets())
-      if (ends === undefined) return
-      if (known === undefined) this.#missing.set(shard, ends)
-      const filled = await this.#admin.markFilled(shard, ends)
-      if (filled) failPoint('pipeline/filled')
-      // Unless it was opened anew meanwhile, which has made `#missing` forget the end offsets.
-      if (filled && this.#missing.get(shard) === ends) this.#missing.delete(shard)
+    const looks = await Promise.allSettled([...this.#missing].map(([shard, known]) => this.#look(shard, known)))
+    for (const look of looks) if (look.status === 'rejected') throw look.reason
+  }
+
+  async #look(shard: string, known: Goal | undefined): Promise<void> {
+    const opening = await this.#opening(shard)
+    if (opening === undefined) return
+    const goal = known?.opening === opening ? known : await this.#goal(opening)
+    // Unless `opened` was told meanwhile that there is another opening.
+    if (goal === undefined || this.#missing.get(shard) !== known) return
+    this.#missing.set(shard, goal)
+    const filled = await this.#admin.markFilled(shard, goal.opening, goal.ends)
+    if (filled) failPoint('pipeline/filled')
+    if (filled && this.#missing.get(shard) === goal) this.#missing.delete(shard)
+  }
+
+  /** Undefined where there is none: whoever folds finds that, and has the shard opened, or stops the view. */
+  async #opening(shard: string): Promise<string | undefined> {
+    try {
+      return await this.#admin.opening(shard)
+    } catch (error) {
+      if (isLogfoldError(error, 'view-lost') || isLogfoldError(error, 'foreign-store')) return undefined
+      throw error
     }
+  }
+
+  async #goal(opening: string): Promise<Goal | undefined> {
+    const ends = await this.#endOffsets()
+    return ends === undefined ? undefined : { opening, ends }
   }
 
   async #endOffsets(): Promise<readonly Offset[] | undefined> {

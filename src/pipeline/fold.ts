@@ -1,13 +1,13 @@
 import { bufferOf } from '../model/bytes.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Fault } from '../model/fault.ts'
+import type { ViewFormat } from '../model/generation.ts'
 import { idFault, isAsciiId } from '../model/id.ts'
 import type { Partitioner } from '../model/partitioner.ts'
 import { formatPlace, type Offset, type RecordCursor, type Slice, type Stretch } from '../model/record.ts'
 import { isPlainJsonValue, type SchemaCheck, valueFault } from '../model/value.ts'
-import type { ViewFormat, ViewOp } from '../model/view-backend.ts'
+import type { ViewOp } from '../model/view-backend.ts'
 import { LatestOps } from './latest-ops.ts'
-import { project } from './project.ts'
 
 /** The rules of a view's definition that decide what a record becomes. */
 export interface FoldRules {
@@ -83,8 +83,8 @@ function faultOf({ buffer, valueStart, valueEnd }: RecordCursor, { format, schem
 
 function opOf(cursor: RecordCursor, id: string): ViewOp {
   if (cursor.valueEnd < 0) return { kind: 'del', id, offset: cursor.offset }
-  const source: Slice = { buffer: cursor.buffer, start: cursor.valueStart, end: cursor.valueEnd }
-  return { kind: 'set', id, value: project(source), offset: cursor.offset, timestampMs: cursor.timestampMs }
+  const value: Slice = { buffer: cursor.buffer, start: cursor.valueStart, end: cursor.valueEnd }
+  return { kind: 'set', id, value, offset: cursor.offset, timestampMs: cursor.timestampMs }
 }
 
 function checkPartition(partition: number, cursor: RecordCursor, { partitionOf, partitions }: NonNullable<FoldRules['partitioner']>): void {
@@ -95,7 +95,7 @@ function checkPartition(partition: number, cursor: RecordCursor, { partitionOf, 
     `The record at ${formatPlace(partition, cursor.offset)} belongs to partition ${belongs} by the view's partitioner, so whoever wrote it uses another one`,
     {
       remedy:
-        "Name in the config, as the view's partitioner, what the topic's writers use (murmur2, crc32), or let all of them use this one. With `partitioner: any` the view is folded all the same: REST doesn't write to it, and records of one key in two partitions have no order",
+        "Name in the config, as the view's partitioner, what the topic's writers use (murmur2, crc32), and start logfold again. Where they use several, bring them into line, and name `any`, as the record stays: the view is then folded all the same, REST doesn't write to it, and records of one key in two partitions have no order",
     },
   )
 }

@@ -7,8 +7,8 @@ import { type Holes, holesAt, meet, readOn, vouchedAt } from './holes.ts'
  * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it, and
  * comes back in a lane of its own, which reads on from the shard's checkpoint until it meets the next lane ahead: there its shards join that one.
  *
- * A lane's position moves once a step, when its batch has been given to its shards. `target` is where the step under way ends, so whoever
- * catches up knows where to wait; it is admitted between two steps, when position and target are the same.
+ * A lane's position moves once a step, when its batch has been given to its shards. `target` is where the step under way ends, so a lane
+ * that catches up knows where to wait; it is admitted between two steps, when position and target are the same.
  */
 export class Lane {
   readonly reader: LogReader
@@ -65,12 +65,17 @@ export class Lane {
     }
   }
 
+  /** What each of its shards has acknowledged. */
+  get written(): Pick<Checkpoint, 'position' | 'vouched'> {
+    return { position: this.#position, vouched: this.#written.vouched }
+  }
+
   /** The shards of a lane that has arrived at this one's target wait for its next step. The other lane is empty then. */
   join(other: Lane): void {
     for (const shard of other.leave()) this.#joining.set(shard, other)
   }
 
-  /** Between two steps: who waited takes part from now on. */
+  /** Between two steps: what waited takes part from now on. */
   admit(): void {
     // What the newcomers have written may be less than what this lane has.
     if (this.#joining.size > 0) this.#written = { vouched: -1, atEndMs: 0 }
@@ -86,9 +91,9 @@ export class Lane {
     this.#joining.clear()
   }
 
-  /** Those who take part or wait; for when the lane ends. */
+  /** Those that take part or wait; for when the lane ends. */
   leave(): readonly string[] {
-    // Who waits brings holes of its own, which whoever takes the shards over must know.
+    // A shard that waits brings holes of its own, which the lane that takes the shards over must know.
     this.admit()
     const all = [...this.shards]
     this.shards.clear()
@@ -111,7 +116,7 @@ export class Lane {
     this.#holes = holes
     this.#tombstonesRemovedTo = tombstonesRemovedTo
     this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
-    // Who starts from 0 lacks no delete either: a tombstone that is there now stays for its time.
+    // A shard that starts from 0 lacks no delete either: a tombstone that is there now stays for its time.
     if (next === endOffset || from === 0) {
       this.#atEndMs = stretch.askedAtMs
       this.#wasAtEnd = next === endOffset

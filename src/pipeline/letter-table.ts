@@ -50,12 +50,11 @@ export class LetterTable {
     return this.#unresolved.has(id)
   }
 
-  list(options: { readonly after?: string; readonly limit: number }): ReturnType<LetterTable['all']> {
+  list(options: { readonly after?: string | undefined; readonly limit: number }): ReturnType<LetterTable['all']> {
     const { letters, total, complete } = this.all()
     const { after, limit } = options
-    const start = after === undefined ? 0 : letters.findIndex(({ letter }) => letter === after) + 1
-    if (after !== undefined && start === 0) throw noSuchLetter(`${after} to go on after`)
-    return { letters: letters.slice(start, start + limit), total, complete }
+    const start = after === undefined ? 0 : letters.findIndex(letter => byPlace(letter, placeOf(after)) > 0)
+    return { letters: start < 0 ? [] : letters.slice(start, start + limit), total, complete }
   }
 
   /** Sorted by place. */
@@ -124,4 +123,13 @@ export class LetterTable {
 
 export const noSuchLetter = (letter: string): LogfoldError => new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
 
-const byPlace = (a: DeadLetter, b: DeadLetter): number => a.generation - b.generation || a.partition - b.partition || a.offset - b.offset
+type Place = Pick<DeadLetter, 'generation' | 'partition' | 'offset'>
+
+/** Of a letter by its name, whether it is still there or was dropped meanwhile. @throws no-such-dead-letter */
+function placeOf(name: string): Place {
+  const [, generation, partition, offset] = /^(\d+):(\d+):(\d+)$/.exec(name) ?? []
+  if (offset === undefined) throw noSuchLetter(`${name} to go on after`)
+  return { generation: Number(generation), partition: Number(partition), offset: Number(offset) }
+}
+
+const byPlace = (a: Place, b: Place): number => a.generation - b.generation || a.partition - b.partition || a.offset - b.offset

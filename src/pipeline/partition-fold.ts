@@ -1,8 +1,10 @@
 import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
+import type { Logger } from '../model/logger.ts'
 import type { Offset, Stretch } from '../model/record.ts'
-import type { Batch, Checkpoint, Generation, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
+import type { Batch, Checkpoint, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { type FoldRules, fold } from './fold.ts'
@@ -28,6 +30,7 @@ export interface FoldContext {
   readonly rules: FoldRules
   readonly deadLetters: DeadLetters
   readonly report: Report
+  readonly logger: Logger
   /** How often this process has opened a shard. */
   openings(shard: string): number
   /**
@@ -77,15 +80,15 @@ export class PartitionFold {
     this.#doubtful.add(shard)
   }
 
-  /** The position that a shard has taken and acknowledged; undefined while it has no place. */
-  positionOf(shard: string): Offset | undefined {
-    return [...this.#lanes].find(lane => lane.shards.has(shard))?.position
+  /** What a shard has taken and acknowledged; undefined while it has no place. */
+  written(shard: string): Pick<Checkpoint, 'position' | 'vouched'> | undefined {
+    return [...this.#lanes].find(lane => lane.shards.has(shard))?.written
   }
 
   #spawn(task: Promise<void>): void {
     const guarded = task
       .catch(error => {
-        if (!this.#stopping.signal.aborted) this.#context.stop(asStop(error, this.#context.generation, this.#partition))
+        if (!this.#stopping.signal.aborted) this.#context.stop(asStop(error, `Partition ${this.#partition}`))
       })
       .finally(() => this.#tasks.delete(guarded))
     this.#tasks.add(guarded)
@@ -121,7 +124,7 @@ export class PartitionFold {
     const checkpoint = answer.checkpoints[this.#partition]
     if (checkpoint === undefined) return { kind: 'lost' }
     try {
-      // After the checkpoint was read: whoever moved it there had written the letters below.
+      // After the checkpoint was read: the worker that moved it there had written the letters below.
       await deadLetters.upToDate(this.#stopping.signal)
       if (checkpoint.position === 0) return { kind: 'at', checkpoint }
       const askedMs = Date.now()
@@ -182,23 +185,24 @@ export class PartitionFold {
     const { report, generation, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
     const folded = fold(stretch, this.#nextAhead(lane), rules)
+    const { position: from, vouched } = lane.checkpoint
+    // Before anything is awaited: a shard that meets this lane meanwhile is let in where the step ends, so there it must have waited.
+    const checkpoint = lane.aim(folded.next, stretch)
     report.read(folded.records)
     const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)
     for (const letter of letters) report.deadLetter(letter.reason)
     if (letters.length > 0) failPoint('pipeline/letters-written')
     await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
     signal.throwIfAborted()
-    const checkpoint = lane.aim(folded.next, stretch)
-    const from = lane.position
     if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
-      await this.#apply(lane, { partition: this.#partition, from, checkpoint, ops: folded.ops })
+      await this.#apply(lane, { partition: this.#partition, from, vouched, checkpoint, ops: folded.ops })
       failPoint('pipeline/applied')
       lane.arrive(checkpoint)
     }
     for (const shard of lane.shards) report.stands(this.#partition, shard, lane.position, stretch.endOffset, folded.lastTimestampMs)
   }
 
-  /** Gives each shard its part. Who doesn't take it, or answers late, leaves the lane and finds a place again. */
+  /** Gives each shard its part. One that doesn't take it, or answers late, leaves the lane and finds a place again. */
   async #apply(lane: Lane, batch: Batch): Promise<void> {
     const parts = split(batch.ops, this.#context.backend)
     const pending = new Map<string, Promise<void>>()

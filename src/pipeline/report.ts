@@ -1,7 +1,8 @@
 import type { Metrics } from '../metrics/metrics.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
-import type { Generation, ShardOutcome, ViewOp } from '../model/view-backend.ts'
+import type { ShardOutcome, ViewOp } from '../model/view-backend.ts'
 
 /** How long a partition may stand still behind its end before its worker is no longer ready. */
 const STANDSTILL_MS = 30_000

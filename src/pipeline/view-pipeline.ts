@@ -2,25 +2,21 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Metrics } from '../metrics/metrics.ts'
 import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { Checkpoint, Generation, ViewAdmin, ViewBackend } from '../model/view-backend.ts'
+import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { Filling } from './filling.ts'
 import type { FoldRules } from './fold.ts'
 import { type FoldContext, PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
+import { NOT_OPEN, ShardChecks } from './shard-checks.ts'
 import { foreignShard } from './stops.ts'
 
-/** How often a shard is asked whether it still has its data, so that a loss is noticed where no record comes. */
-const WATCH_DELAY_MS = 1_000
-
-/** How often a worker that may open shards looks for missing deletes in partitions that others fold. */
-const SUSPECT_DELAY_MS = 15_000
-
-/** Why a shard that answers takes no batch. */
-const NOT_OPEN = { lost: 'it does not hold this view, or no longer; it is folded from the start', foreign: 'it holds something else' } as const
+/** How long the first opening of a shard is held up by others that don't tell what they hold. */
+const LOOK_MS = 1_000
 
 export interface PipelineOptions {
   readonly log: Log
@@ -55,13 +51,13 @@ export class ViewPipeline {
   readonly #filling: Filling
   readonly #opening = new Map<string, Promise<void>>()
   readonly #openings = new Map<string, number>()
-  /** Shard → when the checkpoints of others' partitions were last looked at for missing deletes. */
-  readonly #suspectedMs = new Map<string, number>()
+  readonly #checks: ShardChecks
   readonly #stopping = new AbortController()
   #membership: Membership | undefined
-  #watching: Promise<unknown> | undefined
+  #checking: Promise<void> | undefined
   /** Assignments and revocations, one after another. */
   #changes: Promise<void> = Promise.resolve()
+  #looked: Promise<LogfoldError | undefined> | undefined
   #learning: Promise<void> = Promise.resolve()
 
   constructor(options: PipelineOptions) {
@@ -79,6 +75,7 @@ export class ViewPipeline {
       reopen: (shard, anew, openings) => this.#reopen(shard, anew, openings),
       stop: error => this.#stop(error),
     }
+    this.#checks = new ShardChecks(this.#context, this.#folds, this.#filling, this.#stopping.signal)
   }
 
   /** Joins the group; settles when that is done or the log has said no. */
@@ -92,13 +89,15 @@ export class ViewPipeline {
       revoked: partitions => this.#change(() => this.#revoked(partitions)),
       failed,
     })
-    this.#watching = Promise.all(this.#options.backend.shards.map(shard => this.#watch(shard)))
+    // Told to stop meanwhile: nobody else gives the membership back.
+    if (this.#stopping.signal.aborted) return await this.#membership.leave()
+    this.#checking = this.#checks.run()
   }
 
   /** Settles when the batches under way have ended; nothing is written afterwards. May be repeated. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#watching
+    await this.#checking
     await this.#membership?.leave()
     await this.#changes
     await this.#learning
@@ -159,50 +158,6 @@ export class ViewPipeline {
     }
   }
 
-  /** Each shard by itself, so that one that hangs hides no other's loss. */
-  async #watch(shard: string): Promise<void> {
-    const { signal } = this.#stopping
-    while (!signal.aborted) {
-      await wait(WATCH_DELAY_MS, undefined, { signal }).catch(() => undefined)
-      if (!signal.aborted) await this.#check(shard)
-    }
-  }
-
-  async #check(shard: string): Promise<void> {
-    // Taken before the question, so that an answer below them means a step back, however the fold goes on meanwhile.
-    const positions = [...this.#folds].map(([partition, fold]) => [partition, fold, fold.positionOf(shard)] as const)
-    const answer = await this.#context.writer.checkpoints(shard)
-    if (answer.kind !== 'open') {
-      this.#report.waiting(shard, answer.kind === 'unavailable' ? messageOf(answer.cause) : NOT_OPEN[answer.kind])
-      for (const fold of this.#folds.values()) fold.doubt(shard)
-      return
-    }
-    for (const [partition, fold, position = 0] of positions) {
-      const { position: found } = answer.checkpoints[partition] ?? { position: 0 }
-      if (found >= position) continue
-      this.#options.logger.warn('A shard came back with an older state; it catches up', { shard, partition, position, found })
-      fold.doubt(shard)
-    }
-    if (!this.#folds.has(0)) return
-    await this.#filling.check(shard)
-    await this.#suspectOthers(shard, answer.checkpoints)
-  }
-
-  /** Whoever folds a partition notices deletes that it missed, but only this worker may empty the shard. */
-  async #suspectOthers(shard: string, checkpoints: readonly Checkpoint[]): Promise<void> {
-    const nowMs = performance.now()
-    if (nowMs - (this.#suspectedMs.get(shard) ?? Number.NEGATIVE_INFINITY) < SUSPECT_DELAY_MS) return
-    this.#suspectedMs.set(shard, nowMs)
-    const { log, topic } = this.#options
-    const openings = this.#openings.get(shard) ?? 0
-    for (const [partition, checkpoint] of checkpoints.entries()) {
-      if (this.#folds.has(partition)) continue
-      // A log that is away tells nothing, and the next look asks again.
-      const missing = await log.missingDeletes(topic, partition, checkpoint).catch(() => 'none')
-      if (missing === 'possible') await this.#reopen(shard, true, openings)
-    }
-  }
-
   /** Only the worker that holds partition 0 opens shards; the others wait for it. */
   async #reopen(shard: string, anew: boolean, openings: number): Promise<void> {
     if (!this.#folds.has(0)) {
@@ -215,9 +170,31 @@ export class ViewPipeline {
     await opening
   }
 
+  /**
+   * Before any shard is opened: whether one of them holds something else, so that a shard that was added to a ring is left alone where that makes another
+   * definition. Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
+   */
+  async #lookAtAll(): Promise<LogfoldError | undefined> {
+    const { backend, generation } = this.#options
+    const foreign: LogfoldError[] = []
+    const looks = backend.shards.map(async shard => {
+      const answer = await this.#context.writer.checkpoints(shard)
+      if (answer.kind === 'foreign') foreign.push(foreignShard(generation, shard, answer.found))
+    })
+    const looked = new AbortController()
+    const signal = AbortSignal.any([looked.signal, this.#stopping.signal])
+    await Promise.race([Promise.all(looks), wait(LOOK_MS, undefined, { signal }).catch(() => undefined)])
+    looked.abort()
+    return foreign[0]
+  }
+
   async #open(shard: string, anew: boolean): Promise<void> {
     const { generation, logger } = this.#options
     try {
+      this.#looked ??= this.#lookAtAll()
+      const foreign = await this.#looked
+      if (foreign !== undefined) throw foreign
+      if (this.#stopping.signal.aborted) return
       const outcome = await this.#admin.open(shard, { anew })
       if (outcome === 'opened') {
         failPoint('pipeline/opened')

@@ -96,9 +96,8 @@ export class Thread<Functions extends ThreadFunctions> {
 }
 
 function revive(thrown: ThrownError): Error {
-  const options = thrown.remedy === undefined ? {} : { remedy: thrown.remedy }
   const known = thrown.code !== undefined && thrown.code in errorKinds
-  const error = known ? new LogfoldError(thrown.code as ErrorCode, thrown.message, options) : new Error(thrown.message)
+  const error = known ? new LogfoldError(thrown.code as ErrorCode, thrown.message, { remedy: thrown.remedy }) : new Error(thrown.message)
   if (thrown.stack !== undefined) error.stack = thrown.stack
   return error
 }

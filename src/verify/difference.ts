@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Slice } from '../model/record.ts'
-import { formatPlace, type Offset } from '../model/record.ts'
+import { formatPlace, type Offset, type Slice } from '../model/record.ts'
 import type { Checkpoint, Found } from '../model/view-backend.ts'
 
 /** What can be wrong with an entry, or keeps verify from saying. SPEC.md tells what each means. */
@@ -62,7 +61,7 @@ export function judge(expected: Expected | undefined, found: Found, checkpoints:
 }
 
 /** @param digest undefined where nothing is expected */
-export function compare(digest: Uint8Array | undefined, { value, listed }: Found): 'agrees' | 'missing' | 'extra' | 'different' {
+function compare(digest: Uint8Array | undefined, { value, listed }: Found): 'agrees' | 'missing' | 'extra' | 'different' {
   if (digest === undefined) return value === undefined && !listed ? 'agrees' : 'extra'
   if (value === undefined || !listed) return 'missing'
   return Buffer.compare(digest, digestOfValue(value)) === 0 ? 'agrees' : 'different'

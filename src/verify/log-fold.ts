@@ -59,6 +59,7 @@ export class LogFold {
     const { log, topic, scratch, patience } = this.#options
     const checkpoint = scratch.folded(partition)
     if (checkpoint.vouched >= target) return
+    patience.signal.throwIfAborted()
     const reader = log.reader(topic, partition, checkpoint.position, checkpoint.leaderEpoch)
     const close = (): void => reader.close()
     patience.signal.addEventListener('abort', close)

@@ -96,7 +96,7 @@ export class Repair {
     for (let tries = 0; tries < TRIES_MAX && ops.length > 0 && checkpoint !== undefined; tries++) {
       patience.signal.throwIfAborted()
       const at: Checkpoint = checkpoint
-      // Behind a hole somebody may just be writing that the shard vouches for more, which the repair would take back.
+      // Behind a hole the shard is still being folded; it is looked at again once it vouches for what it has.
       if (at.vouched < at.position) break
       if (at.position > known) {
         await this.#foldPast(partition, at.position)
@@ -106,7 +106,7 @@ export class Repair {
       // The shard may have come back with an older state.
       ops = ops.filter(({ id }) => lastOf(faults.get(id)) < at.position)
       if (ops.length === 0) break
-      const { outcome, cause } = await shards.repair(shard, { partition, from: at.position, checkpoint: at, ops })
+      const { outcome, cause } = await shards.repair(shard, { partition, from: at.position, vouched: at.vouched, checkpoint: at, ops })
       if (outcome === 'applied') return merged(outcomes, ops, 'mended')
       if (outcome === 'refused') {
         logger.error('The store refuses a repair', { shard, partition, first: ops[0]?.id, cause: messageOf(cause) })

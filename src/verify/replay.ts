@@ -2,10 +2,11 @@ import { bufferOf } from '../model/bytes.ts'
 import type { DeadLetter } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import type { FaultReason } from '../model/fault.ts'
+import { type Generation, generationName } from '../model/generation.ts'
 import type { Log, LogReader, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { formatPlace, type Offset } from '../model/record.ts'
-import { type Generation, generationName, type ViewBackend, type ViewOp } from '../model/view-backend.ts'
+import type { ViewBackend, ViewOp } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { type FoldRules, fold } from '../pipeline/fold.ts'
 import { Patience } from './patience.ts'
@@ -128,7 +129,7 @@ class Replay {
       const { position, vouched } = checkpoint
       if (position <= offset || vouched < position) break
       if (position > known) return 'further'
-      const { outcome, cause } = await this.#shards.repair(shard, { partition, from: position, checkpoint, ops: [op] })
+      const { outcome, cause } = await this.#shards.repair(shard, { partition, from: position, vouched, checkpoint, ops: [op] })
       if (outcome === 'applied') return 'written'
       if (outcome === 'refused')
         throw new LogfoldError('store-refused', `Shard ${shard} refuses the value of dead letter ${this.#letter.letter}`, { cause })

@@ -31,7 +31,7 @@ async function scanShard(shard: string, options: ScanningOptions): Promise<void>
   for (let { ended } = left; !ended; ) {
     patience.signal.throwIfAborted()
     try {
-      const page = await shards.scan(shard, { limit: pageEntries, ...(cursor === undefined ? {} : { cursor }) })
+      const page = await shards.scan(shard, { limit: pageEntries, cursor })
       await scratch.scanned(shard, page.found, shards.owner, page.cursor)
       cursor = page.cursor
       ended = cursor === undefined

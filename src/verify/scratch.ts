@@ -1,12 +1,11 @@
 import { LogfoldError, messageOf } from '../model/errors.ts'
-import type { Checkpoint, Found, Generation } from '../model/view-backend.ts'
+import type { Generation } from '../model/generation.ts'
+import { type Checkpoint, checkpointZero, type Found } from '../model/view-backend.ts'
 import type { Folded } from '../pipeline/fold.ts'
 import { Thread } from '../sqlite/thread.ts'
 import { DIGEST_BYTES, type Difference, type DifferenceKind, digestOf, digestOfValue, type Expected } from './difference.ts'
 import type { ScratchFunctions } from './scratch-thread.ts'
 import { DELETED, FAULTY, type FoldedRecords, type Outcome, type Purpose, type ScannedPage, SET, type State, type Suspect } from './scratch-words.ts'
-
-const START: Checkpoint = { position: 0, vouched: 0, leaderEpoch: -1, tombstonesRemovedTo: -1, atEndMs: 0 }
 
 export interface Tally {
   readonly kind: DifferenceKind
@@ -59,7 +58,7 @@ export class Scratch {
 
   /** How far a partition is folded. */
   folded(partition: number): Checkpoint {
-    return this.#folded.get(partition) ?? START
+    return this.#folded.get(partition) ?? checkpointZero
   }
 
   beginAnew(): Promise<void> {

@@ -1,9 +1,9 @@
 import { messageOf } from '../model/errors.ts'
+import type { Generation } from '../model/generation.ts'
 import { formatPlace, type Offset } from '../model/record.ts'
 import {
   type Batch,
   type Checkpoint,
-  type Generation,
   type Look,
   type Scan,
   type ScanOptions,

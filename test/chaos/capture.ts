@@ -17,7 +17,7 @@ export interface Captured {
 const FORMAT = '%p %o %T %K %S\n%k%s\n'
 
 /** Takes records out of what kcat prints in FORMAT, however that comes in pieces. */
-export class RecordSplitter {
+class RecordSplitter {
   #held: Buffer = Buffer.alloc(0)
 
   push(chunk: Buffer): readonly Captured[] {

@@ -10,11 +10,9 @@ import { RedisShard } from './redis-shard.ts'
 export const TOPIC = 'chaos'
 export const PARTITIONS = 6
 export const VIEWS = ['in_redis', 'in_postgres', 'in_sqlite'] as const
-export type ViewName = (typeof VIEWS)[number]
 export const SHARDS = ['a', 'b', 'c'] as const
 export type ShardName = (typeof SHARDS)[number]
-export const LINKS = ['redis-a', 'redis-b', 'redis-c', 'postgres', 'kafka'] as const
-export type LinkName = (typeof LINKS)[number]
+export type LinkName = 'redis-a' | 'redis-b' | 'redis-c' | 'postgres' | 'kafka'
 
 /** How each Redis server keeps what it holds. */
 const DURABILITY: Readonly<Record<ShardName, Readonly<Record<string, string>>>> = {

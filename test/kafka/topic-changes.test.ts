@@ -3,9 +3,9 @@ import type { KafkaLog, KafkaTuning } from '../../src/log/kafka/log.ts'
 import type { Topic } from '../../src/model/log.ts'
 import { hasCode } from '../contract/log/support.ts'
 import { sharedKafka } from '../services/kafka.ts'
-import { quiet } from '../support/embedded-log.ts'
 import { kafkaLog } from '../support/kafka-log.ts'
 import { administer, kafkajsOf, makeTopic, openTopic, readOurs, toldBy } from '../support/kafka-reading.ts'
+import { quiet } from '../support/quiet.ts'
 
 /** For `missing` as long as it is by default: between its two lives a topic is missing, too. */
 const REMADE = { remadeAfterMs: 300 }

@@ -89,7 +89,7 @@ describe('topics in Kafka', () => {
     const { name } = await topics.ensureTopic(spec())
     const { code, message, remedy } = await errorOf(topics.ensureTopic(spec({ name, partitions: 3 })))
     expect([code, message]).toEqual(['topic-mismatch', `The topic ${name} has 2 partitions, not 3`])
-    expect(remedy).toMatch(/^Set partitions: 2 in the config, or name another topic/)
+    expect(remedy).toMatch(/^Set partitions: 2 in the config, if the topic always had them, or name another topic/)
   })
 
   it.each(['delete', 'compact,delete'])('whose cleanup.policy is %s are a mismatch, until the remedy is carried out', async policy => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { batch, set, textOf } from '../contract/backend/folding.ts'
+import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { type PostgresServer, startPostgres } from '../services/postgres.ts'
@@ -99,7 +99,7 @@ describe('TLS', () => {
     const generation = generationOf({ partitions: 1 })
     await right.admin(generation).open(SHARD)
     expect(await right.writer(generation).apply(SHARD, batch(0, 0, 1, [set('one', '1')]))).toEqual({ kind: 'applied' })
-    await right.admin(generation).markFilled(SHARD, [])
+    await markFilled(right.admin(generation), SHARD)
     expect((await right.reader(generation).get(['one'])).map(textOf)).toEqual(['1'])
     expect(await (await as('secure', believing, `localhost:${server.port}/postgres`)).ping(SHARD)).toBe(undefined)
     expect(await (await as('secure', { rejectUnauthorized: false })).ping(SHARD)).toBe(undefined)

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, bytesOf, compareBytes, del, set, textOf } from '../contract/backend/folding.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, bytesOf, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { pagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
@@ -22,7 +24,7 @@ async function fold(of: Generation, entries: Readonly<Record<string, string | Ui
   expect(await backend.admin(of).open(SHARD)).toBe('opened')
   const ops = Object.entries(entries).map(([id, value], offset) => set(id, value, offset))
   expect(await backend.writer(of).apply(SHARD, batch(0, 0, 8, ops))).toEqual({ kind: 'applied' })
-  expect(await backend.admin(of).markFilled(SHARD, [8, 0])).toBe(true)
+  expect(await markFilled(backend.admin(of), SHARD, [8, 0])).toBe(true)
 }
 
 describe('what psql finds in the schema', () => {
@@ -68,9 +70,20 @@ describe('what psql finds in the schema', () => {
         entries: String(entries),
       })),
     )
+    const opening = await backend.admin(generation).opening(SHARD)
     expect(await query(`SELECT * FROM "${schema}"."@identity"`)).toEqual([
-      { generation: 'job@1', uid: 'uid of job@1', log_id: 'log', topic_id: 'topic', definition_hash: 'definition', shard: 'main', filled: 't' },
+      {
+        generation: 'job@1',
+        uid: 'uid of job@1',
+        log_id: 'log',
+        topic_id: 'topic',
+        definition_hash: 'definition',
+        shard: 'main',
+        filled: 't',
+        opening,
+      },
     ])
+    expect(opening).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   it('json as the text that was written, which can still be asked for members', async () => {
@@ -132,16 +145,12 @@ describe('pages', () => {
     const large = generationOf({ partitions: 2 })
     const ids = Array.from({ length: 40 }, (_, number) => `id-${number + 10}`)
     await fold(large, Object.fromEntries(ids.map(id => [id, JSON.stringify(id.padEnd(900_000, 'x'))])))
-    const reader = backend.reader(large)
     const sizes: number[] = []
     const seen: string[] = []
-    let cursor: string | undefined
-    do {
-      const page = await reader.list({ limit: 1_000, ...(cursor === undefined ? {} : { cursor }) })
-      sizes.push(page.entries.length)
-      seen.push(...page.entries.map(({ id, value }) => (textOf(value) === JSON.stringify(id.padEnd(900_000, 'x')) ? id : 'another value')))
-      cursor = page.cursor
-    } while (cursor !== undefined)
+    for await (const page of pagesOf(backend.reader(large), { limit: 1_000 })) {
+      sizes.push(page.length)
+      seen.push(...page.map(({ id, value }) => (textOf(value) === JSON.stringify(id.padEnd(900_000, 'x')) ? id : 'another value')))
+    }
     expect(seen).toEqual(ids)
     expect(Math.max(...sizes)).toBe(5)
   })
@@ -151,7 +160,7 @@ describe('pages', () => {
     await fold(generation, Object.fromEntries(ids.map(id => [id, '1'])))
     const page = await backend.reader(generation).list({ limit: 700 })
     expect(page.entries.map(({ id }) => id)).toEqual(ids.slice(0, 700))
-    expect(await backend.reader(generation).list({ limit: 1_000, ...(page.cursor === undefined ? {} : { cursor: page.cursor }) })).toEqual({
+    expect(await backend.reader(generation).list({ limit: 1_000, cursor: page.cursor })).toEqual({
       entries: ids.slice(700).map(id => ({ id, value: Buffer.from('1') })),
       cursor: undefined,
     })

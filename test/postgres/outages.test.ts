@@ -6,12 +6,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresBackend } from '../../backends/postgres/backend.ts'
 import { waits } from '../../backends/postgres/session.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { type PostgresServer, startPostgres } from '../services/postgres.ts'
+import { quiet } from '../support/quiet.ts'
 import { proxyTo } from './proxy.ts'
-import { configOf, connect, newSchema, query, quiet, SHARD } from './world.ts'
+import { configOf, connect, newSchema, query, SHARD } from './world.ts'
 
 /** A server that is away, or says no. Each case has a schema of its own on one server that they may stop. */
 
@@ -42,7 +43,7 @@ async function filled(schema: string, url = server.url): Promise<ViewBackend> {
   const backend = await connected(schema, url)
   expect(await backend.admin(generation).open(SHARD)).toBe('opened')
   expect(await backend.writer(generation).apply(SHARD, batch(0, 0, 1, [set('one', '1')]))).toEqual({ kind: 'applied' })
-  await backend.admin(generation).markFilled(SHARD, [])
+  await markFilled(backend.admin(generation), SHARD)
   return backend
 }
 

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
 import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
@@ -137,7 +137,7 @@ describe('a lock that somebody holds on one table', () => {
   it('holds up no other view for longer than its own lock is waited for', async () => {
     const other = generationOf({ view: 'other', partitions: 10 })
     await backend.admin(other).open(SHARD)
-    await backend.admin(other).markFilled(SHARD, [])
+    await markFilled(backend.admin(other), SHARD)
     const locker = new pg.Client(sharedPostgres())
     await locker.connect()
     await locker.query(`BEGIN; LOCK TABLE "${schema}"."job@1" IN ACCESS EXCLUSIVE MODE`)

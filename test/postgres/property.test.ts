@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { generationName } from '../../src/model/view-backend.ts'
+import { generationName } from '../../src/model/generation.ts'
 import { memorySystem, runHistories, type System, sqliteSystem } from '../support/backend-histories.ts'
 import { connect, dropSchema, newSchema, query } from './world.ts'
 

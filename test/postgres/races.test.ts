@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isLogfoldError } from '../../src/model/errors.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, set, textOf } from '../contract/backend/folding.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
+import { quiet } from '../support/quiet.ts'
 import { proxyTo } from './proxy.ts'
-import { connect, dropSchema, newSchema, query, quiet, SHARD } from './world.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** What several processes do at the same moment, and what people do to our tables. */
 
@@ -40,7 +41,7 @@ async function fill(backend: ViewBackend): Promise<void> {
       ids.map(id => set(id, '1')),
     ),
   )
-  await backend.admin(generation).markFilled(SHARD, [50])
+  await markFilled(backend.admin(generation), SHARD, [50])
 }
 
 /** Reads until told to stop: every answer must be whole, or say why there is none. */
@@ -178,8 +179,9 @@ describe('writers of several processes', () => {
     const [one, other] = [await connected(), await connected()]
     await one.admin(generation).open(SHARD)
     for (let round = 0; round < 30; round++) {
-      await one.writer(generation).apply(SHARD, { partition: 0, from: 0, checkpoint: at(5), ops: [] })
-      await Promise.all([one.admin(generation).open(SHARD, { anew: true }), other.admin(generation).markFilled(SHARD, [5])])
+      await one.writer(generation).apply(SHARD, { partition: 0, from: 0, vouched: 0, checkpoint: at(5), ops: [] })
+      const opening = await other.admin(generation).opening(SHARD)
+      await Promise.all([one.admin(generation).open(SHARD, { anew: true }), other.admin(generation).markFilled(SHARD, opening, [])])
       expect(await one.reader(generation).filled(SHARD)).toBe(false)
     }
   })
@@ -240,6 +242,7 @@ describe('a schema', () => {
     const source = `SELECT prosrc FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace`
     const newest = await query(source)
     await query(`UPDATE "${schema}"."@format" SET version = 1;
+      ALTER TABLE "${schema}"."@identity" DROP COLUMN opening;
       DO $$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef(oid), 'P0L01', 'P0001') FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace); END $$`)
     expect(await query(source)).not.toEqual(newest)
     const backend = await connected()
@@ -247,18 +250,27 @@ describe('a schema', () => {
     expect((await backend.reader(generation).get(['id-1'])).map(textOf)).toEqual(['1'])
     expect(await backend.reader(generation).vouched(SHARD)).toEqual([50, 0, 0])
     expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
+    expect(await backend.admin(generation).opening(SHARD)).toBe('')
     expect(await backend.admin(generation).open(SHARD)).toBe('kept')
     expect(await query(source)).toEqual(newest)
+    expect(await markFilled(backend.admin(generation), SHARD, [50])).toBe(true)
     expect(await query(`SELECT version FROM "${schema}"."@format"`)).toEqual([{ version: '2' }])
     expect(await backend.writer(generation).checkpoints(SHARD)).toMatchObject({ kind: 'open', checkpoints: [at(50), {}, {}] })
     expect(await old.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
   })
 
-  it('in which the function is missing is mended by open, and nothing else is touched', async () => {
+  it.each([
+    ['is missing', () => 'SELECT'],
+    [
+      'takes other parameters',
+      () => `CREATE FUNCTION "${schema}"."@apply"(IN of_generation text, OUT outcome text) LANGUAGE sql AS 'SELECT of_generation'`,
+    ],
+  ])('in which the function %s is mended by open, and nothing else is touched', async (_, other) => {
     const backend = await connected()
     await backend.admin(generation).open(SHARD)
     await fill(backend)
     await query(`DROP FUNCTION "${schema}"."@apply"`)
+    await query(other())
     expect(await backend.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'lost' })
     expect(await backend.writer(generation).checkpoints(SHARD)).toEqual({ kind: 'lost' })
     expect(await backend.admin(generation).open(SHARD)).toBe('kept')

@@ -8,11 +8,12 @@ import { PostgresBackend } from '../../backends/postgres/backend.ts'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import { waits } from '../../backends/postgres/session.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { batch, set } from '../contract/backend/folding.ts'
+import { batch, markFilled, set } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
+import { quiet } from '../support/quiet.ts'
 import { proxyTo } from './proxy.ts'
-import { configOf, connect, dropSchema, newSchema, query, quiet, SHARD } from './world.ts'
+import { configOf, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** How a session begins and ends. */
 
@@ -72,7 +73,7 @@ describe('a session', () => {
         url,
       )
       expect(await backend.writer(generation).apply(SHARD, batch(0, 0, 1, [set('é', bytes)]))).toEqual({ kind: 'applied' })
-      await backend.admin(generation).markFilled(SHARD, [])
+      await markFilled(backend.admin(generation), SHARD)
       expect(await backend.reader(generation).get(['é'])).toEqual([Buffer.from(bytes)])
       await backend.close()
       const seen = await query(`SELECT name, setting FROM "${schema}".seen`, url)

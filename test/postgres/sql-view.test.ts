@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { openWith } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'

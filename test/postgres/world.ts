@@ -1,13 +1,11 @@
 import pg from 'pg'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
-import type { Logger } from '../../src/model/logger.ts'
 import type { BackendContext, ViewBackend } from '../../src/model/view-backend.ts'
 import { sharedPostgres } from '../services/postgres.ts'
+import { quiet } from '../support/quiet.ts'
 
 export const SHARD = 'main'
-export const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-
 let schemas = 0
 
 /** A schema of its own a case: tests share the server. */

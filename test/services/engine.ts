@@ -43,7 +43,6 @@ export interface ContainerPlan {
   /** Of this machine; any, where it isn't given. */
   readonly hostPort?: number
   readonly env?: Readonly<Record<string, string>>
-  readonly command?: readonly string[]
   /** A line that the server logs once it is there. */
   readonly ready: RegExp
   /** How often that line comes. */
@@ -54,14 +53,13 @@ const START_MS = 180_000
 
 /** Starts a container, and gives `host:port` of this machine. testcontainers' reaper removes it when this process dies, unless TESTCONTAINERS_RYUK_DISABLED is set. */
 export async function startContainer(plan: ContainerPlan): Promise<Started> {
-  const { image, port, hostPort, env = {}, command, ready, readyTimes = 1 } = plan
+  const { image, port, hostPort, env = {}, ready, readyTimes = 1 } = plan
   const testcontainers = await import('testcontainers')
-  let container: GenericContainer = new testcontainers.GenericContainer(image)
+  const container: GenericContainer = new testcontainers.GenericContainer(image)
     .withExposedPorts(hostPort === undefined ? port : { container: port, host: hostPort })
     .withEnvironment({ ...env })
     .withWaitStrategy(testcontainers.Wait.forLogMessage(ready, readyTimes))
     .withStartupTimeout(START_MS)
-  if (command !== undefined) container = container.withCommand([...command])
   const started: StartedTestContainer = await container.start()
   return {
     address: `${started.getHost()}:${started.getMappedPort(port)}`,

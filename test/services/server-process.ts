@@ -13,7 +13,6 @@ export interface ServerOptions {
   readonly program: string
   readonly args: readonly string[]
   readonly cwd?: string
-  readonly env?: Readonly<Record<string, string>>
   readonly user?: User | undefined
   /** SIGTERM, unless it means something else to this server. */
   readonly stopSignal?: NodeJS.Signals
@@ -50,7 +49,7 @@ const ASK_AGAIN_MS = 50
 const LOG_LINES = 30
 
 export function serverProcess(options: ServerOptions): ServerProcess {
-  const { name, program, args, cwd, env, user, logFile, answers, stopSignal = 'SIGTERM', withChildren = false } = options
+  const { name, program, args, cwd, user, logFile, answers, stopSignal = 'SIGTERM', withChildren = false } = options
   let child: ChildProcess | undefined
   let gone: Promise<unknown> = Promise.resolve()
 
@@ -65,7 +64,7 @@ export function serverProcess(options: ServerOptions): ServerProcess {
   async function spawned(): Promise<ChildProcess> {
     const output = openSync(logFile, 'a')
     try {
-      const made = spawn(program, args, { cwd, env: { ...process.env, ...env }, ...user, stdio: ['ignore', output, output] })
+      const made = spawn(program, args, { cwd, ...user, stdio: ['ignore', output, output] })
       await once(made, 'spawn')
       return made
     } finally {

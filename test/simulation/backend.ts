@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type {
   Batch,
-  Generation,
   ListOptions,
   Page,
   ShardCheckpoints,
@@ -79,8 +79,9 @@ export class SimBackend implements ViewBackend {
         const anew = options?.anew ?? false
         return this.ask(shard, `open${anew ? ' anew' : ''}`, (server, shard) => server.open({ generation, shard }, anew))
       },
-      markFilled: (shard, endOffsets) =>
-        this.ask(shard, `mark filled ${endOffsets}`, (server, shard) => server.markFilled({ generation, shard }, endOffsets)),
+      opening: shard => this.ask(shard, undefined, (server, shard) => server.opening({ generation, shard })),
+      markFilled: (shard, opening, endOffsets) =>
+        this.ask(shard, `mark ${opening} filled ${endOffsets}`, (server, shard) => server.markFilled({ generation, shard }, opening, endOffsets)),
       serve: async () => {
         for (const shard of this.shards) await this.ask(shard, undefined, (server, shard) => server.serve({ generation, shard }))
       },

@@ -1,4 +1,5 @@
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
+import { quiet } from '../support/quiet.ts'
 import { exchange, wake } from './actions.ts'
 import { SimLog } from './log.ts'
 import { CALM } from './network.ts'
@@ -114,9 +115,7 @@ async function auditLetters(world: World, pass: Pass): Promise<void> {
   const log = new SimLog(world, auditor)
   const read = auditor.run(async () => {
     const topic = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
-    const quiet = (): void => undefined
-    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => logger }
-    const letters = new DeadLetters(log, topic, logger)
+    const letters = new DeadLetters(log, topic, quiet)
     await letters.caughtUp()
     return letters
   })

@@ -5,7 +5,7 @@ import type { Random } from './random.ts'
 import type { Trace } from './trace.ts'
 
 /** How long a silent member keeps its partitions. */
-export const SESSION_MS = 3_000
+const SESSION_MS = 3_000
 
 interface Member {
   readonly member: GroupMember
@@ -20,6 +20,8 @@ export class Group {
   readonly #trace: Trace
   readonly #members = new Map<SimProcess, Member>()
   readonly #expelled = new Map<SimProcess, Member>()
+  /** Gave their membership up, perhaps while they were coming back. */
+  readonly #left = new Set<SimProcess>()
   readonly #owners: (SimProcess | 'moving' | undefined)[]
 
   constructor(clock: Clock, random: Random, trace: Trace, partitions: number) {
@@ -34,6 +36,7 @@ export class Group {
   }
 
   async join(process: SimProcess, member: GroupMember): Promise<Membership> {
+    this.#left.delete(process)
     this.#members.set(process, { member, told: new Set() })
     this.#share()
     return { leave: () => this.#leave(process) }
@@ -73,7 +76,7 @@ export class Group {
       const member = this.#expelled.get(process)
       if (member === undefined || !this.#expelled.delete(process)) return
       void this.#revoke(process, member, [...member.told]).then(() => {
-        if (process.state === 'dead') return
+        if (process.state === 'dead' || this.#left.has(process)) return
         this.#members.set(process, member)
         this.#share()
       })
@@ -87,6 +90,7 @@ export class Group {
   }
 
   async #leave(process: SimProcess): Promise<void> {
+    this.#left.add(process)
     const member = this.#members.get(process) ?? this.#expelled.get(process)
     if (member !== undefined) await this.#revoke(process, member, [...member.told])
     this.#expelled.delete(process)

@@ -1,12 +1,10 @@
 import { LogfoldError } from '../../src/model/errors.ts'
+import { type Generation, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import {
   type Batch,
   type Checkpoint,
-  type Generation,
-  type Identity,
-  identityDifference,
-  identityOf,
+  checkpointZero,
   type OpenOutcome,
   type ShardCheckpoints,
   type ShardOutcome,
@@ -58,6 +56,8 @@ export class SimShard {
   readOnly = false
   /** Of identity and checkpoints: who watches them sees whether somebody wrote. */
   #version = 0
+  /** So that no two openings have the same name, whatever state is brought back. */
+  #openings = 0
   #runs = 0
 
   constructor(name: string, options: ShardOptions) {
@@ -107,7 +107,7 @@ export class SimShard {
     if (standing.kind !== 'open') return standing
     const checkpoint = this.#checkpoint(batch.partition)
     if (checkpoint === undefined) return { kind: 'lost' }
-    if (checkpoint.position !== batch.from) return { kind: 'elsewhere', checkpoint }
+    if (checkpoint.position !== batch.from || checkpoint.vouched !== batch.vouched) return { kind: 'elsewhere', checkpoint }
     return undefined
   }
 
@@ -143,8 +143,9 @@ export class SimShard {
       if (standing.kind === 'open' && !anew && this.#checkpointsOf(meant) !== undefined) return 'kept'
       this.disk.clear()
       this.disk.identity = identityOf(meant.generation, meant.shard)
+      this.disk.opening = `${this.name}-${++this.#openings}`
       for (let partition = 0; partition < meant.generation.partitions; partition++) {
-        this.disk.checkpoints.set(partition, { position: 0, vouched: 0, leaderEpoch: -1, tombstonesRemovedTo: -1, atEndMs: 0 })
+        this.disk.checkpoints.set(partition, checkpointZero)
       }
       this.#version++
       this.#options.watcher.written(this, 'all')
@@ -152,9 +153,17 @@ export class SimShard {
     })
   }
 
-  async markFilled(meant: Meant, endOffsets: readonly Offset[]): Promise<boolean> {
+  async opening(meant: Meant): Promise<string> {
+    return await this.#begin('read')(() => {
+      this.#assertOpen(meant)
+      return this.disk.opening
+    })
+  }
+
+  async markFilled(meant: Meant, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
     return await this.#begin('write')(() => {
-      const checkpoints = this.#standing(meant).kind === 'open' ? this.#checkpointsOf(meant) : undefined
+      if (this.#standing(meant).kind !== 'open' || this.disk.opening !== opening) return false
+      const checkpoints = this.#checkpointsOf(meant)
       if (checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
       this.disk.filled = true
       this.#options.watcher.marked(this, endOffsets)

@@ -5,11 +5,12 @@ import type { Serving, Source, View } from '../../src/generations/view.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import type { DeadLetterReader } from '../../src/model/dead-letter.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { AppendOutcome, Log, LogWriter, Topic } from '../../src/model/log.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { NewRecord, Offset } from '../../src/model/record.ts'
 import type { SchemaCheck } from '../../src/model/value.ts'
-import type { Batch, Generation, ViewOp, ViewReader } from '../../src/model/view-backend.ts'
+import type { Batch, ViewOp, ViewReader } from '../../src/model/view-backend.ts'
 
 /** Lines that were logged, for looking at. */
 export class TestLogger implements Logger {
@@ -141,7 +142,7 @@ export class TestView implements View {
     const admin = this.backend.admin(this.generation)
     for (const shard of this.definition.shards) {
       await admin.open(shard)
-      await admin.markFilled(shard, [])
+      await admin.markFilled(shard, await admin.opening(shard), [])
     }
     this.log.onAppended = () => {
       if (this.folds) void this.fold()
@@ -177,7 +178,7 @@ export class TestView implements View {
         ? { kind: 'del', id, offset: from }
         : { kind: 'set', id, offset: from, timestampMs: 0, value: { buffer: value, start: 0, end: value.length } }
     const checkpoint = { position: from + 1, vouched: from + 1, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
-    return { partition: record.partition, from, checkpoint, ops: this.backend.owner(id) === shard ? [op] : [] }
+    return { partition: record.partition, from, vouched: from, checkpoint, ops: this.backend.owner(id) === shard ? [op] : [] }
   }
 
   source = (): Source => {
@@ -194,6 +195,8 @@ export class TestView implements View {
   deadLetters = (): DeadLetterReader => this.letters
 
   stopped: LogfoldError | undefined
+
+  saw = (): void => {}
 
   doubt = (error: LogfoldError): LogfoldError => {
     this.doubts++
@@ -236,7 +239,7 @@ const httpDefaults: HttpOptions = {
 }
 
 /** A server over one view `job`. */
-export async function startWorld(options: WorldOptions & { readonly http?: Partial<HttpOptions>; readonly drainMs?: number } = {}): Promise<World> {
+export async function startWorld(options: WorldOptions & { readonly http?: Partial<HttpOptions> } = {}): Promise<World> {
   const view = await new TestView(options).open()
   const logger = new TestLogger()
   const metrics = new Metrics('0.0.0')
@@ -245,7 +248,7 @@ export async function startWorld(options: WorldOptions & { readonly http?: Parti
     http: { ...httpDefaults, ...options.http },
     logger,
     metrics,
-    drainMs: options.drainMs ?? 200,
+    drainMs: 200,
   })
   const { port } = await api.listen()
   const close = async (): Promise<void> => {

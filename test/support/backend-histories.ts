@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import sqlite from '../../backends/sqlite/index.ts'
-import type { Logger } from '../../src/model/logger.ts'
-import type { Batch, Generation, ShardOutcome, ViewBackend, ViewOp } from '../../src/model/view-backend.ts'
-import { at, batch, checkpointZero, compareBytes, del, set, textOf } from '../contract/backend/folding.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import { type Batch, checkpointZero, type ShardOutcome, type ViewBackend, type ViewOp } from '../../src/model/view-backend.ts'
+import { at, batch, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { entriesOf, foundOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
+import { quiet } from './quiet.ts'
 
 /** Any history of batches and faults leads every backend to what a plain map holds. */
 
@@ -83,8 +85,6 @@ export function memorySystem(shards: readonly string[]): System {
   }
 }
 
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-
 export async function sqliteSystem(dataDir: string): Promise<System> {
   const connect = () => sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir, logger: quiet })
   const system: System = {
@@ -122,31 +122,18 @@ async function openAll(systems: readonly System[], generation: Generation, anew:
   for (const { backend } of systems) {
     for (const shard of backend.shards) {
       expect(await backend.admin(generation).open(shard, { anew })).toBe('opened')
-      await backend.admin(generation).markFilled(shard, [])
+      await markFilled(backend.admin(generation), shard)
     }
   }
 }
 
-async function listOf(backend: ViewBackend, generation: Generation, limit: number, prefix: string): Promise<unknown> {
-  const all: unknown[] = []
-  let cursor: string | undefined
-  do {
-    const page = await backend.reader(generation).list({ limit, prefix, ...(cursor === undefined ? {} : { cursor }) })
-    all.push(...page.entries.map(entry => [entry.id, textOf(entry.value)]))
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return all
-}
+const listOf = (backend: ViewBackend, generation: Generation, limit: number, prefix: string): Promise<unknown> =>
+  Array.fromAsync(entriesOf(backend.reader(generation), { limit, prefix }), ({ id, value }) => [id, textOf(value)])
 
 /** What stands on one shard, in key order. */
 async function scanOf(backend: ViewBackend, generation: Generation, shard: string, limit: number): Promise<unknown> {
   const all = new Map<string, unknown>()
-  let cursor: string | undefined
-  do {
-    const page = await backend.admin(generation).scan(shard, { limit, ...(cursor === undefined ? {} : { cursor }) })
-    for (const { id, value, listed } of page.found) all.set(id, [id, textOf(value), listed])
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  for await (const { id, value, listed } of foundOf(backend.admin(generation), shard, { limit })) all.set(id, [id, textOf(value), listed])
   return [...all].sort(([a], [b]) => compareBytes(a, b)).map(([, found]) => found)
 }
 
@@ -207,7 +194,7 @@ async function runBatch(step: BatchCommand, systems: readonly System[], generati
   else if (step.kind === 'split') {
     const middle = position + Math.ceil(ops.length / 2)
     const first = batch(step.partition, position, middle, ops.slice(0, middle - position))
-    const second = { ...whole, from: middle, ops: ops.slice(middle - position) }
+    const second = { ...whole, from: middle, vouched: middle, ops: ops.slice(middle - position) }
     for (const half of [first, second]) await expectAll(systems, generation, half, { kind: 'applied' })
     model.write(first)
     model.write(second)

@@ -4,22 +4,13 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** The way from the client to the server is that of requests, the way back that of answers. */
 export type Direction = 'request' | 'answer'
 
-/** How many bytes the first message has, once that can be told. */
-export type Framing = (bytes: Buffer) => number | undefined
-
-/** Whatever arrives at once is a message: enough for a protocol whose client waits for each answer. */
-export const chunks: Framing = bytes => bytes.length
-
-/** A length of four bytes, and so much more. */
-export const kafkaFrames: Framing = bytes => (bytes.length < 4 ? undefined : 4 + bytes.readInt32BE(0))
-
 export const PRODUCE = 0
 export const API_VERSIONS = 18
 
 /** A message that came to the proxy, and wasn't sent on yet. */
 export interface Message {
   readonly bytes: Buffer
-  /** With Kafka's frames: the API key of the request, or of the request that this answers, and its version; else -1. */
+  /** The API key of the request, or of the request that this answers, and its version. */
   readonly apiKey: number
   readonly apiVersion: number
   readonly forward: () => void
@@ -43,10 +34,11 @@ export const kind =
   message =>
     message.apiKey === apiKey
 
-export const any: Fits = () => true
-
 type Asked = Pick<Message, 'apiKey' | 'apiVersion'>
 const NOTHING: Asked = { apiKey: -1, apiVersion: -1 }
+
+/** Of the first message, once that can be told: a length of four bytes, and so much more. */
+const bytesOfFirst = (held: Buffer): number => (held.length < 4 ? Number.POSITIVE_INFINITY : 4 + held.readInt32BE(0))
 
 const correlationIdOf = (request: Buffer): number => request.readInt32BE(8)
 
@@ -58,30 +50,24 @@ interface Rule {
 }
 
 /**
- * Stands before a server, lets everything pass, and does to it what networks do. What it does to a single message (`next`, `hold`) it does once, to the first that fits, and settles
- * when that was done. What it does to all (`blackHole`, `latencyMs`, `refuse`) it does until it's told otherwise.
+ * Stands before a broker of Kafka, lets everything pass, and does to it what networks do. What it does to a single message (`next`, `hold`) it does once, to the first that fits, and settles
+ * when that was done. What it does to all (`blackHole`, `latencyMs`) it does until it's told otherwise.
  */
 export class CuttingProxy implements AsyncDisposable {
-  readonly framing: Framing
-  /** Of 127.0.0.1; new connections lead there. */
-  targetPort: number
   /** Each way. */
   latencyMs = 0
   readonly #server: Server
   readonly #connections = new Set<Proxied>()
   readonly #rules: Rule[] = []
   readonly #swallowed = new Set<Direction>()
-  #refusing = false
 
-  private constructor(targetPort: number, framing: Framing) {
-    this.targetPort = targetPort
-    this.framing = framing
-    this.#server = createServer(client => this.#accept(client))
+  private constructor(targetPort: number) {
+    this.#server = createServer(client => this.#accept(client, targetPort))
   }
 
-  /** @param targetPort may be set later, but before anybody connects */
-  static async start(targetPort: number, framing: Framing): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(targetPort, framing)
+  /** @param targetPort of 127.0.0.1 */
+  static async start(targetPort: number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(targetPort)
     proxy.#server.listen(0, '127.0.0.1')
     await once(proxy.#server, 'listening')
     return proxy
@@ -89,10 +75,6 @@ export class CuttingProxy implements AsyncDisposable {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
-  }
-
-  get connections(): number {
-    return this.#connections.size
   }
 
   /** Resets every connection but those of requests that are held. */
@@ -104,11 +86,6 @@ export class CuttingProxy implements AsyncDisposable {
   blackHole(...directions: readonly Direction[]): void {
     this.#swallowed.clear()
     for (const direction of directions) this.#swallowed.add(direction)
-  }
-
-  /** From now on new connections are reset. */
-  refuse(refusing: boolean): void {
-    this.#refusing = refusing
   }
 
   /** Does this with the next message that fits, instead of sending it on. A message that isn't forwarded has disappeared. */
@@ -127,9 +104,9 @@ export class CuttingProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#refusing = true
+    const closed = new Promise(resolve => this.#server.close(resolve))
     for (const connection of this.#connections) connection.reset()
-    await new Promise(resolve => this.#server.close(resolve))
+    await closed
   }
 
   #rule(direction: Direction, fits: Fits, handle: Rule['handle']): Promise<Message> {
@@ -138,13 +115,8 @@ export class CuttingProxy implements AsyncDisposable {
     return rule.caught.promise
   }
 
-  #accept(client: Socket): void {
-    if (this.#refusing) {
-      client.on('error', () => undefined).resetAndDestroy()
-      return
-    }
-    const connection: Proxied = new Proxied(client, connect(this.targetPort, '127.0.0.1'), {
-      framing: this.framing,
+  #accept(client: Socket, targetPort: number): void {
+    const connection: Proxied = new Proxied(client, connect(targetPort, '127.0.0.1'), {
       latencyMs: () => this.latencyMs,
       pass: (direction, message) => this.#pass(direction, message, connection),
       closed: () => this.#connections.delete(connection),
@@ -163,7 +135,6 @@ export class CuttingProxy implements AsyncDisposable {
 }
 
 interface ProxiedOptions {
-  readonly framing: Framing
   readonly latencyMs: () => number
   readonly pass: (direction: Direction, message: Message) => void
   readonly closed: () => void
@@ -208,12 +179,12 @@ class Proxied {
   }
 
   #lead(from: Socket, to: Socket, direction: Direction): void {
-    const { framing, pass, closed } = this.#options
+    const { pass, closed } = this.#options
     let held: Buffer = Buffer.alloc(0)
     const send = this.#sender(from, to)
     from.on('data', (chunk: Buffer) => {
       held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-      for (let bytes = framing(held); bytes !== undefined && bytes > 0 && held.length >= bytes; bytes = framing(held)) {
+      for (let bytes = bytesOfFirst(held); held.length >= bytes; bytes = bytesOfFirst(held)) {
         const message = this.#message(direction, held.subarray(0, bytes), send, to)
         held = held.subarray(bytes)
         if (!this.orphan) pass(direction, message)
@@ -254,7 +225,7 @@ class Proxied {
   #message(direction: Direction, bytes: Buffer, send: (bytes: Buffer) => void, to: Socket): Message {
     return {
       bytes,
-      ...(this.#options.framing === kafkaFrames ? this.#kindOf(direction, bytes) : NOTHING),
+      ...this.#kindOf(direction, bytes),
       forward: () => send(bytes),
       // A reset would throw away what wasn't read yet.
       tear: () => {

@@ -2,9 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedLog, type EmbeddedLogOptions, openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import type { Logger } from '../../src/model/logger.ts'
-
-export const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+import { quiet } from './quiet.ts'
 
 /** A folder for one test, and the logs opened in it. All of it goes with `await using`. */
 export class LogFolder implements AsyncDisposable {

@@ -28,7 +28,8 @@ export function hookedBackend(backend: ViewBackend, hook: Hook): ViewBackend {
       const admin = backend.admin(generation)
       return {
         open: (shard, options) => admin.open(shard, options),
-        markFilled: (shard, ends) => admin.markFilled(shard, ends),
+        opening: shard => admin.opening(shard),
+        markFilled: (shard, opening, ends) => admin.markFilled(shard, opening, ends),
         serve: () => admin.serve(),
         stats: shard => admin.stats(shard),
         drop: signal => admin.drop(signal),

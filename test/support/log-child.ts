@@ -1,6 +1,6 @@
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import type { GroupMember } from '../../src/model/log.ts'
-import { quiet } from './embedded-log.ts'
+import { quiet } from './quiet.ts'
 
 /**
  * Another process on a log file, started by `LogChild`. It folds topic `t` (one partition) as far as it gets the lease, compacting as often as it

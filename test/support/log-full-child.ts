@@ -1,5 +1,5 @@
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import { quiet } from './embedded-log.ts'
+import { quiet } from './quiet.ts'
 
 /** Run where files can't grow beyond a few mebibytes: appends a record that has room, one that hasn't, and one that has; prints the outcomes as a line of JSON. */
 

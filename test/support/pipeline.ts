@@ -2,13 +2,13 @@ import { afterEach, expect, vi } from 'vitest'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import type { LogfoldError } from '../../src/model/errors.ts'
-import type { Logger } from '../../src/model/logger.ts'
-import type { Generation, ViewBackend } from '../../src/model/view-backend.ts'
+import type { Generation } from '../../src/model/generation.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
+import { entriesOf } from '../contract/backend/paging.ts'
+import { quiet } from './quiet.ts'
 import { ScriptedLog, type ScriptedTopic } from './scripted-log.ts'
-
-export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
 
 export interface TestPipeline {
   readonly log: ScriptedLog
@@ -43,7 +43,7 @@ export async function testPipeline(
     topicId: topic.id,
     definitionHash: 'd',
   }
-  const deadLetters = new DeadLetters(log, dead, silent)
+  const deadLetters = new DeadLetters(log, dead, quiet)
   const stopped: LogfoldError[] = []
   const metrics = new Metrics('test')
   const pipeline = new ViewPipeline({
@@ -55,7 +55,7 @@ export async function testPipeline(
     deadLetters,
     group: 'logfold.job@1',
     metrics,
-    logger: silent,
+    logger: quiet,
     applied: () => {},
     stopped: error => stopped.push(error),
     failed: () => {},
@@ -72,14 +72,8 @@ export const until = (holds: () => Promise<void> | void): Promise<void> => vi.wa
 
 /** Every entry of a view. */
 export async function entries(backend: ViewBackend, generation: Generation): Promise<Record<string, string>> {
-  const reader = backend.reader(generation)
-  const all: [string, string][] = []
-  for (let cursor: string | undefined; ; ) {
-    const page = await reader.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) })
-    for (const { id, value } of page.entries) all.push([id, Buffer.from(value).toString()])
-    cursor = page.cursor
-    if (cursor === undefined) return Object.fromEntries(all)
-  }
+  const all = entriesOf(backend.reader(generation), { limit: 100 })
+  return Object.fromEntries(await Array.fromAsync(all, ({ id, value }) => [id, Buffer.from(value).toString()] as const))
 }
 
 /** Starts test pipelines, and stops each when its test has ended. */

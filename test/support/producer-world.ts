@@ -1,9 +1,9 @@
 import { Producer } from '../../src/log/kafka/producer.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { AppendOutcome, Topic } from '../../src/model/log.ts'
-import type { Logger } from '../../src/model/logger.ts'
 import type { NewRecord } from '../../src/model/record.ts'
 import { type ModelBatch, readProduce } from './kafka-partition-model.ts'
+import { quiet } from './quiet.ts'
 import { type Fate, ScriptedBrokers } from './scripted-brokers.ts'
 
 export const topicOf = (recordBytesMax = 1_000_000, partitions = 2): Topic => ({
@@ -12,8 +12,6 @@ export const topicOf = (recordBytesMax = 1_000_000, partitions = 2): Topic => ({
   partitions,
   recordBytesMax,
 })
-
-export const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, child: () => silent }
 
 export const record = (name: string, partition = 0, bytes = 0): NewRecord => ({
   partition,
@@ -33,7 +31,7 @@ export class ProducerWorld {
   constructor(topic = topicOf()) {
     this.topic = topic
     this.brokers = new ScriptedBrokers(topic.partitions)
-    this.producer = new Producer({ brokers: this.brokers, logger: silent, clock: this.brokers.clock })
+    this.producer = new Producer({ brokers: this.brokers, logger: quiet, clock: this.brokers.clock })
   }
 
   append(names: readonly (string | NewRecord)[], deadlineMs = LONG_MS): Promise<readonly AppendOutcome[]> {

@@ -34,3 +34,10 @@ export const json = (value: unknown): { readonly method: 'PUT'; readonly headers
   headers: { 'Content-Type': 'application/json' },
   body: JSON.stringify(value),
 })
+
+/** Puts an entry of the view `job`. */
+export const put = (port: number, id: string, body: Uint8Array | string, headers: Record<string, string> = {}): Promise<RawAnswer> =>
+  request(port, `/api/job/${encodeURIComponent(id)}`, { method: 'PUT', headers: { 'Content-Type': 'application/json', ...headers }, body })
+
+/** The problem document in an answer. */
+export const problem = (body: Buffer | string): Record<string, unknown> => JSON.parse(body.toString())

@@ -85,7 +85,7 @@ export class ScriptedLog implements Log {
     const scripted = this.#find(topic)
     const records = scripted.records[partition] ?? []
     let at = position
-    let closed = Promise.withResolvers<never>()
+    const closed = Promise.withResolvers<never>()
     closed.promise.catch(() => undefined)
     return {
       next: async waitMs => {
@@ -97,10 +97,7 @@ export class ScriptedLog implements Log {
         at = stretch.next
         return stretch
       },
-      close: () => {
-        closed.reject(new LogfoldError('closed', 'The reader was closed'))
-        closed = { ...closed }
-      },
+      close: () => closed.reject(new LogfoldError('closed', 'The reader was closed')),
     }
   }
 

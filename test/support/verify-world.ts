@@ -7,7 +7,8 @@ import type { Batch, Checkpoint, ViewOp } from '../../src/model/view-backend.ts'
 import type { FoldRules } from '../../src/pipeline/fold.ts'
 import type { RunOptions } from '../../src/verify/run.ts'
 import { Verify, type VerifyStatus } from '../../src/verify/verify.ts'
-import { silent, type TestPipeline, testPipeline, until } from './pipeline.ts'
+import { type TestPipeline, testPipeline, until } from './pipeline.ts'
+import { quiet } from './quiet.ts'
 
 export const anyRules: FoldRules = { format: 'json', schema: undefined, partitioner: undefined }
 
@@ -46,7 +47,7 @@ export async function makeVerifyWorld(options: Parameters<typeof testPipeline>[0
     folder,
     verify(change = {}) {
       const path = join(folder, 'verify.sqlite')
-      const verify = new Verify({ log, topic, generation, backend, rules: anyRules, logger: silent, path, ...change })
+      const verify = new Verify({ log, topic, generation, backend, rules: anyRules, logger: quiet, path, ...change })
       verifies.push(verify)
       return verify
     },
@@ -74,7 +75,10 @@ export async function makeVerifyWorld(options: Parameters<typeof testPipeline>[0
   }
 }
 
-const repairBatch = (checkpoint: Checkpoint, ops: readonly ViewOp[]): Batch => ({ partition: 0, from: checkpoint.position, checkpoint, ops })
+const repairBatch = (checkpoint: Checkpoint, ops: readonly ViewOp[]): Batch => {
+  const { position, vouched } = checkpoint
+  return { partition: 0, from: position, vouched, checkpoint, ops }
+}
 
 /** Everything a run found, one line each. */
 export const told = ({ differences }: VerifyStatus): readonly string[] =>

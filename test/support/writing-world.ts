@@ -5,7 +5,7 @@ import type { KafkaLog } from '../../src/log/kafka/log.ts'
 import type { LogWriter } from '../../src/model/log.ts'
 import type { KafkaCluster } from '../services/kafka.ts'
 import { type Kind, Ledger } from './append-ledger.ts'
-import { CuttingProxy, type Fits, kafkaFrames, kind, type Message, PRODUCE } from './cutting-proxy.ts'
+import { CuttingProxy, type Fits, kind, type Message, PRODUCE } from './cutting-proxy.ts'
 import { kafkaLog } from './kafka-log.ts'
 import { type MadeTopic, makeTopic } from './kafka-reading.ts'
 
@@ -30,7 +30,7 @@ export async function worldOf(
 ): Promise<WritingWorld> {
   const partitions = options.assignment?.length ?? options.partitions ?? 2
   const topic = await makeTopic(kafka.bootstrap, { ...options, partitions })
-  const proxies = await Promise.all(kafka.brokers.map(({ port }) => CuttingProxy.start(port, kafkaFrames)))
+  const proxies = await Promise.all(kafka.brokers.map(({ port }) => CuttingProxy.start(port)))
   const way = new Map(kafka.brokers.map(({ port }, nth) => [port, proxies[nth]?.port ?? 0]))
   const socketFactory: ISocketFactory = ({ port, onConnect }) => connect(way.get(port) ?? 0, '127.0.0.1', onConnect)
   const open: WritingWorld['open'] = async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import type { Log } from '../../src/model/log.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
-import { silent } from '../support/pipeline.ts'
+import { quiet } from '../support/quiet.ts'
 import { type Running, startLogfold, temporaryFolder } from './running.ts'
 
 /**
@@ -61,7 +61,7 @@ describe('at the edge', () => {
   let log: Log
   beforeAll(async () => {
     running = await startLogfold({ dataDir: folder.path })
-    log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: silent })
+    log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: quiet })
   })
   afterAll(async () => {
     await log?.close()

@@ -8,7 +8,7 @@ import { type FailPoint, failPoints } from '../../src/model/fail-point.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { startRedis } from '../services/redis.ts'
-import { silent } from '../support/pipeline.ts'
+import { quiet } from '../support/quiet.ts'
 import { entriesOf, LOGFOLD, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const PARTITIONS = 10
@@ -73,7 +73,7 @@ describe.each(stores)('a process that is killed at each step of its work, with %
   /** Something for each partition and shard to fold: new entries, changed ones, deleted ones, and a record that can't be folded. */
   async function write(): Promise<void> {
     rounds++
-    const log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: silent })
+    const log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: quiet })
     try {
       const topic = await log.topic({ name: 'job', partitions: PARTITIONS, replication: 1, create: true })
       const records = Array.from({ length: 200 }, (_, nth) => record(`id-${nth % 150}`, nth % 7 === 0 ? undefined : JSON.stringify({ rounds, nth })))

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import { encodeLetter } from '../../src/pipeline/dead-letter-record.ts'
-import { silent } from '../support/pipeline.ts'
+import { quiet } from '../support/quiet.ts'
 import { differences, foldFile } from './cities.ts'
 import { entriesOf, type Ran, type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
@@ -160,7 +160,7 @@ describe('a view that is written to all the while', () => {
   })
 
   it('has dead letters that are replayed and dropped', async () => {
-    const log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: silent })
+    const log = await openEmbeddedLog({ path: join(folder.path, 'log.sqlite'), logger: quiet })
     const append = async (name: string, partitions: number, key: string, value: Uint8Array): Promise<string> => {
       const topic = await log.topic({ name, partitions, replication: 1, create: false })
       const partition = partitioners.murmur2(Buffer.from(key), partitions)

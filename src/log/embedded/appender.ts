@@ -38,7 +38,7 @@ export interface AppenderOptions {
 }
 
 /**
- * Group commit: while one commit is under way, what arrives gathers, and then goes together. So each fsync serves all who waited for it, nobody waits for
+ * Group commit: while one commit is under way, what arrives gathers, and then goes together. So each fsync serves all that waited for it, nobody waits for
  * company, and the order of the calls is the order in the log.
  */
 export class Appender {
@@ -76,7 +76,7 @@ export class Appender {
 
   async #run(): Promise<void> {
     while (this.#calls.length > 0 && !this.#closed) {
-      // Whoever appends in this turn of the event loop comes along: most often those who were just answered.
+      // What is appended in this turn of the event loop comes along: most often by those that were just answered.
       await turn()
       await this.#commitNext()
     }

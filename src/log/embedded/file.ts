@@ -20,7 +20,7 @@ export const PARTITIONS_PER_FILE_MAX = 2 ** 13
 export const placeOf = (number: number, offset: number): number => number * OFFSETS_PER_PARTITION + offset
 
 /**
- * The layout, for whoever reads the file without us.
+ * The layout, for programs that read the file without us.
  *
  * A partition has a number of its own in the file: `topics.first_number` plus the partition. A record's `place` is `number << 40 | offset`. `key` is null
  * where a producer gave none, `value` is null in a tombstone. All records of a topic, partition by partition, in order of offset:

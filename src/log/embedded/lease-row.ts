@@ -6,7 +6,7 @@ import { transaction } from '../../sqlite/open.ts'
 /** A holder that is silent for this long has lost the lease. */
 const LEASE_MS = 10_000
 
-/** Who asks for the lease. */
+/** The process that asks for the lease. */
 export interface Claimant {
   /** Random: one a process and log, so that a pid given again isn't taken for the holder. */
   readonly owner: string

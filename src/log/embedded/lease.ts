@@ -82,13 +82,13 @@ export class Lease {
     const { hold, logger } = this.#options
     try {
       const outcome = await hold()
-      // Paused for so long that another may have folded in between: who begins anew looks at everything anew.
+      // Paused for so long that another may have folded in between: beginning anew looks at everything anew.
       if (outcome === 'taken' && this.#held) await this.#revokeAll()
       const held = outcome !== 'refused'
       if (held !== this.#held) logger.info(held ? 'Folding here: the lease is held' : 'Another process took the lease over')
       this.#held = held
     } catch (error) {
-      // Whoever could take the lease over now would have to write to the same file.
+      // Any process that could take the lease over now would have to write to the same file.
       logger.warn('The lease could not be looked at; trying on', { cause: messageOf(error) })
     }
     if (this.#held) this.#assignAll()

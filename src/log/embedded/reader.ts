@@ -62,7 +62,7 @@ export class EmbeddedReader implements LogReader {
     this.#position = stretch.next
     if (stretch.next < stretch.endOffset) {
       this.#ahead = this.#read(stretch.next)
-      // Whoever calls `next` gets the error; until then it is nobody's.
+      // The next call of `next` gets the error; until then it is nobody's.
       this.#ahead.catch(() => undefined)
     }
     return stretch

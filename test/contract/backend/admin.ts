@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { type Generation, identityOf } from '../../../src/model/view-backend.ts'
+import { type Generation, identityOf } from '../../../src/model/generation.ts'
+import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, checkpointZero, contentsOf, fold, openAll, openWith, set } from './folding.ts'
+import { assertThrows, batch, contentsOf, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Checkpoint } from '../../../src/model/view-backend.ts'
+import { type Checkpoint, checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { at, batch, checkpointZero, contentsOf, del, fillAll, fold, openAll, openWith, set } from './folding.ts'
+import { at, batch, contentsOf, del, fillAll, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -23,7 +23,7 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
     test('takes a batch whose begin equals the checkpoint, and keeps the checkpoint as given', async (store, shard) => {
       const writer = store.backend.writer(generation)
       const checkpoint: Checkpoint = { position: 7, vouched: 5, tombstonesRemovedTo: 3, leaderEpoch: 12, atEndMs: 1_700_000_000_999 }
-      assert.deepEqual(await writer.apply(shard, { partition: 1, from: 0, checkpoint, ops: [] }), { kind: 'applied' })
+      assert.deepEqual(await writer.apply(shard, { partition: 1, from: 0, vouched: 0, checkpoint, ops: [] }), { kind: 'applied' })
       assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [checkpointZero, checkpoint, checkpointZero] })
       assert.deepEqual(await store.backend.reader(generation).vouched(shard), [0, 5, 0])
     })
@@ -38,7 +38,7 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
         atEndMs: 8_640_000_000_000_000,
       }
       const op = set(ownId(store), '1', Number.MAX_SAFE_INTEGER - 2)
-      assert.deepEqual(await writer.apply(shard, { partition: 0, from: 0, checkpoint, ops: [op] }), { kind: 'applied' })
+      assert.deepEqual(await writer.apply(shard, { partition: 0, from: 0, vouched: 0, checkpoint, ops: [op] }), { kind: 'applied' })
       assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [checkpoint, checkpointZero, checkpointZero] })
     })
 
@@ -62,6 +62,26 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
       assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [at(10), checkpointZero, checkpointZero] })
     })
 
+    test("refuses a batch whose position fits and whose vouched position doesn't", async (store, shard) => {
+      const writer = store.backend.writer(generation)
+      const id = ownId(store)
+      const behindHole: Checkpoint = { ...at(13), vouched: 4 }
+      await fold(store, generation, { ...batch(0, 0, 13, [set(id, '"kept"', 3)]), checkpoint: behindHole })
+      await fillAll(store, generation)
+      for (const vouched of [0, 3, 5, 13]) {
+        // As a worker would go on that knows the shard from before it was lost; renew what is vouched for; and mend.
+        for (const checkpoint of [at(14), at(13), behindHole]) {
+          const late = { partition: 0, from: 13, vouched, checkpoint, ops: [set(id, '"wrong"', 13)] }
+          assert.deepEqual(await writer.apply(shard, late), { kind: 'elsewhere', checkpoint: behindHole })
+          assert.deepEqual(await writer.apply(shard, { ...late, ops: [] }), { kind: 'elsewhere', checkpoint: behindHole })
+        }
+      }
+      assert.deepEqual(await contentsOf(store, generation), new Map([[id, '"kept"']]))
+      assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [behindHole, checkpointZero, checkpointZero] })
+      const next = { partition: 0, from: 13, vouched: 4, checkpoint: at(14), ops: [] }
+      assert.deepEqual(await writer.apply(shard, next), { kind: 'applied' })
+    })
+
     test('takes a repeated batch once', async (store, shard) => {
       const writer = store.backend.writer(generation)
       const repeated = batch(0, 0, 1, [set(ownId(store), '1')])
@@ -74,7 +94,7 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
       const id = ownId(store)
       await fold(store, generation, batch(0, 0, 4, [set(id, '"old"')]))
       await fillAll(store, generation)
-      const repair = { partition: 0, from: 4, checkpoint: at(4), ops: [set(id, '"repaired"')] }
+      const repair = { partition: 0, from: 4, vouched: 4, checkpoint: at(4), ops: [set(id, '"repaired"')] }
       for (const _ of [1, 2]) assert.deepEqual(await writer.apply(shard, repair), { kind: 'applied' })
       assert.deepEqual(await contentsOf(store, generation), new Map([[id, '"repaired"']]))
     })
@@ -83,9 +103,9 @@ export function applying(runner: TestRunner, options: SuiteOptions): void {
       const writer = store.backend.writer(generation)
       const behindHole: Checkpoint = { position: 9, vouched: 2, tombstonesRemovedTo: -1, leaderEpoch: 1, atEndMs: 0 }
       const atEnd: Checkpoint = { position: 9, vouched: 9, tombstonesRemovedTo: -1, leaderEpoch: 1, atEndMs: 1_700_000_000_000 }
-      await writer.apply(shard, { partition: 2, from: 0, checkpoint: behindHole, ops: [] })
+      await writer.apply(shard, { partition: 2, from: 0, vouched: 0, checkpoint: behindHole, ops: [] })
       assert.deepEqual(await store.backend.reader(generation).vouched(shard), [0, 0, 2])
-      assert.deepEqual(await writer.apply(shard, { partition: 2, from: 9, checkpoint: atEnd, ops: [] }), { kind: 'applied' })
+      assert.deepEqual(await writer.apply(shard, { partition: 2, from: 9, vouched: 2, checkpoint: atEnd, ops: [] }), { kind: 'applied' })
       assert.deepEqual(await store.backend.reader(generation).vouched(shard), [0, 0, 9])
       assert.deepEqual(await writer.checkpoints(shard), { kind: 'open', checkpoints: [checkpointZero, checkpointZero, atEnd] })
     })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { at, batch, bytesOf, checkpointZero, contentsOf, fold, openAll, openWith, set } from './folding.ts'
+import { at, batch, bytesOf, contentsOf, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -29,12 +30,14 @@ export function durability(runner: TestRunner, options: SuiteOptions): void {
       ] as const
       await openWith(store, generation, entries)
       await fold(store, generation, batch(2, 0, 5))
+      const openings = await Promise.all(store.shards.map(shard => store.backend.admin(generation).opening(shard)))
       await store.reconnect()
       assert.deepEqual(await contentsOf(store, generation), new Map(entries))
-      for (const shard of store.shards) {
+      for (const [index, shard] of store.shards.entries()) {
         const checkpoints = [at(entries.length), checkpointZero, at(5)]
         assert.deepEqual(await store.backend.writer(generation).checkpoints(shard), { kind: 'open', checkpoints })
         assert.equal(await store.backend.admin(generation).open(shard), 'kept')
+        assert.equal(await store.backend.admin(generation).opening(shard), openings[index])
       }
     })
 

@@ -3,6 +3,7 @@ import { limits } from '../../../src/model/limits.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
 import { batch, bytesOf, contentsOf, del, fold, openWith, set, textOf } from './folding.ts'
+import { entriesOf } from './paging.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /** Ids that a careless store would mistake for something else. */
@@ -108,11 +109,7 @@ async function assertExact(store: Store, format: 'json' | 'text' | 'bytes', valu
   const reader = store.backend.reader(generation)
   const got = await reader.get(pairs.map(([id]) => id))
   const listed = new Map<string, Uint8Array>()
-  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-    const page = await reader.list({ limit: 5, ...(cursor === undefined ? {} : { cursor }) })
-    for (const { id, value } of page.entries) listed.set(id, value)
-    cursor = page.cursor
-  }
+  for await (const { id, value } of entriesOf(reader, { limit: 5 })) listed.set(id, value)
   for (const [number, [id, value]] of pairs.entries()) {
     for (const found of [got[number], listed.get(id)]) {
       const same = found !== undefined && Buffer.compare(found, value) === 0

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Generation } from '../../../src/model/view-backend.ts'
+import type { Generation } from '../../../src/model/generation.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, contentsOf, fold, openWith, set, textOf } from './folding.ts'
+import { assertThrows, batch, contentsOf, fold, markFilled, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -35,14 +35,16 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
       })
 
       test('is folded again alone, and read when it is filled', async (store, shard) => {
+        const earlier = await store.backend.admin(generation).opening(shard)
         await lose(store, shard)
         assert.equal(await store.backend.admin(generation).open(shard), 'opened')
+        assert.equal(await store.backend.admin(generation).markFilled(shard, earlier, []), false)
         const reader = store.backend.reader(generation)
         await assertThrows('view-folding', 'get', () => reader.get([idOf(store, shard)]))
         const ops = entries.filter(([id]) => store.backend.owner(id) === shard).map(([id, value]) => set(id, value))
         const outcome = await store.backend.writer(generation).apply(shard, batch(0, 0, entries.length, ops))
         assert.deepEqual(outcome, { kind: 'applied' })
-        await store.backend.admin(generation).markFilled(shard, [])
+        await markFilled(store.backend.admin(generation), shard)
         assert.deepEqual(await contentsOf(store, generation), new Map(entries))
       })
     })
@@ -51,6 +53,7 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
   if (cutOff !== undefined) {
     runner.describe('a shard that does not answer', () => {
       test('is unavailable, while the others go on, and is as it was when it answers again', async (store, shard) => {
+        const opening = await store.backend.admin(generation).opening(shard)
         const back = await cutOff(store, shard)
         const reader = store.backend.reader(generation)
         const writer = store.backend.writer(generation)
@@ -64,6 +67,8 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
           ['scan', () => store.backend.admin(generation).scan(shard, { limit: 1 })],
           ['look', () => store.backend.admin(generation).look(shard, [idOf(store, shard)])],
           ['open', () => store.backend.admin(generation).open(shard)],
+          ['opening', () => store.backend.admin(generation).opening(shard)],
+          ['markFilled', () => store.backend.admin(generation).markFilled(shard, opening, [])],
         ] as const) {
           await assertThrows('view-unavailable', what, read)
         }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import type { Generation } from '../../../src/model/generation.ts'
 import { limits } from '../../../src/model/limits.ts'
-import type { Slice } from '../../../src/model/record.ts'
-import type { Batch, Checkpoint, Generation, ViewOp } from '../../../src/model/view-backend.ts'
+import type { Offset, Slice } from '../../../src/model/record.ts'
+import type { Batch, Checkpoint, ViewAdmin, ViewOp } from '../../../src/model/view-backend.ts'
+import { entriesOf } from './paging.ts'
 import type { Store } from './store.ts'
 
 export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
@@ -34,11 +36,10 @@ export const at = (position: number): Checkpoint => ({
   atEndMs: 1_700_000_000_123,
 })
 
-export const checkpointZero: Checkpoint = { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }
-
 export const batch = (partition: number, from: number, to: number, ops: readonly ViewOp[] = []): Batch => ({
   partition,
   from,
+  vouched: from,
   checkpoint: at(to),
   ops,
 })
@@ -49,9 +50,13 @@ export async function openAll(store: Store, generation: Generation): Promise<voi
   for (const shard of store.shards) assert.equal(await admin.open(shard), 'opened')
 }
 
+/** For the shard's present opening. */
+export const markFilled = async (admin: ViewAdmin, shard: string, endOffsets: readonly Offset[] = []): Promise<boolean> =>
+  await admin.markFilled(shard, await admin.opening(shard), endOffsets)
+
 export async function fillAll(store: Store, generation: Generation): Promise<void> {
   const admin = store.backend.admin(generation)
-  for (const shard of store.shards) await admin.markFilled(shard, [])
+  for (const shard of store.shards) await markFilled(admin, shard)
 }
 
 /** Gives every shard a stretch of one partition: the ops it owns, or none. Each must take it. */
@@ -82,18 +87,9 @@ export async function listAll(
   generation: Generation,
   options: { readonly limit?: number; readonly prefix?: string } = {},
 ): Promise<readonly (readonly [string, string])[]> {
-  const reader = store.backend.reader(generation)
   const { limit = 100, prefix } = options
-  const all: [string, string][] = []
-  let cursor: string | undefined
-  do {
-    const page = await reader.list({ limit, ...(cursor === undefined ? {} : { cursor }), ...(prefix === undefined ? {} : { prefix }) })
-    assert.ok(page.entries.length <= limit, `a page of ${page.entries.length} entries, although ${limit} were asked for`)
-    for (const { id, value } of page.entries) all.push([id, textOf(value) ?? ''])
-    assert.notEqual(page.cursor, cursor ?? '', 'the cursor must move')
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return all
+  const entries = entriesOf(store.backend.reader(generation), { limit, prefix })
+  return await Array.fromAsync(entries, ({ id, value }) => [id, textOf(value) ?? ''] as const)
 }
 
 /** The same, as a map: for what is there, not for its order. Fails on an id that comes twice in an ordered generation. */

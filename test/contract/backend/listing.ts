@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
 import { assertThrows, batch, compareBytes, contentsOf, del, fold, listAll, openWith, set, textOf } from './folding.ts'
+import { pagesOf } from './paging.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /** In UTF-8 U+FFFF comes before U+10000; in UTF-16 it is the other way round. `Z` comes before `a` in bytes, not in dictionaries. */
@@ -124,19 +125,15 @@ export function listing(runner: TestRunner, options: SuiteOptions): void {
 
 /** All pages of two entries; between two pages some entries of no interest come, some go and some change. */
 async function pagesWhileChanging(store: Store, generation: ReturnType<typeof generationOf>): Promise<readonly string[]> {
-  const reader = store.backend.reader(generation)
   const seen: string[] = []
-  let cursor: string | undefined
   let round = 0
-  do {
-    const page = await reader.list({ limit: 2, ...(cursor === undefined ? {} : { cursor }) })
-    seen.push(...page.entries.map(({ id }) => id))
-    cursor = page.cursor
+  for await (const page of pagesOf(store.backend.reader(generation), { limit: 2 })) {
+    seen.push(...page.map(({ id }) => id))
     // Before and behind what is kept, so that the list comes to an end.
     const come = round < 20 ? [set(`aaa-${round}`, '1'), set(`zzz-${round}`, '1')] : []
     const go = [del(`aaa-${round - 3}`), del(`zzz-${round - 3}`)]
     await fold(store, generation, batch(1, round, round + 1, [...come, ...go, set('kept-07', String(round))]))
     round++
-  } while (cursor !== undefined)
+  }
   return seen
 }

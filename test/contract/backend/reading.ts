@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, fold, openAll, openWith, set, textOf } from './folding.ts'
+import { assertThrows, batch, fold, markFilled, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -57,7 +57,7 @@ export function reading(runner: TestRunner, options: SuiteOptions): void {
       for (const shard of store.shards) {
         assert.equal(await reader.filled(shard), false)
         await assertThrows('view-folding', 'list', () => reader.list({ limit: 1 }))
-        await store.backend.admin(generation).markFilled(shard, [])
+        await markFilled(store.backend.admin(generation), shard)
         assert.equal(await reader.filled(shard), true)
       }
       assert.deepEqual(await reader.list({ limit: 1 }), { entries: [], cursor: undefined })
@@ -69,11 +69,42 @@ export function reading(runner: TestRunner, options: SuiteOptions): void {
       await fold(store, generation, batch(1, 0, 3))
       for (const shard of store.shards) {
         const admin = store.backend.admin(generation)
-        assert.equal(await admin.markFilled(shard, [5, 4]), false)
+        assert.equal(await markFilled(admin, shard, [5, 4]), false)
         assert.equal(await store.backend.reader(generation).filled(shard), false)
-        assert.equal(await admin.markFilled(shard, [5, 3]), true)
+        assert.equal(await markFilled(admin, shard, [5, 3]), true)
         await admin.open(shard, { anew: true })
-        assert.equal(await admin.markFilled(shard, [5, 3]), false)
+        assert.equal(await markFilled(admin, shard, [5, 3]), false)
+      }
+    })
+
+    test('is not recorded for an earlier opening, though its end offsets are reached again', async store => {
+      await openAll(store, generation)
+      await fold(store, generation, batch(0, 0, 5))
+      for (const shard of store.shards) {
+        const admin = store.backend.admin(generation)
+        const earlier = await admin.opening(shard)
+        assert.equal(await admin.open(shard), 'kept')
+        assert.equal(await admin.opening(shard), earlier)
+        await admin.open(shard, { anew: true })
+        const present = await admin.opening(shard)
+        assert.notEqual(present, earlier)
+        assert.deepEqual(await store.backend.writer(generation).apply(shard, batch(0, 0, 5)), { kind: 'applied' })
+        assert.equal(await admin.markFilled(shard, earlier, [5]), false)
+        assert.equal(await store.backend.reader(generation).filled(shard), false)
+        assert.equal(await admin.markFilled(shard, present, [5]), true)
+        assert.equal(await store.backend.reader(generation).filled(shard), true)
+      }
+    })
+
+    test('is not recorded for an opening that was dropped', async store => {
+      await openAll(store, generation)
+      const admin = store.backend.admin(generation)
+      const earlier = await Promise.all(store.shards.map(shard => admin.opening(shard)))
+      await admin.drop()
+      await openAll(store, generation)
+      for (const [index, shard] of store.shards.entries()) {
+        assert.equal(await admin.markFilled(shard, earlier[index] ?? '', []), false)
+        assert.equal(await store.backend.reader(generation).filled(shard), false)
       }
     })
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import type { Generation } from '../../../src/model/generation.ts'
 import { limits } from '../../../src/model/limits.ts'
-import type { Found, Generation } from '../../../src/model/view-backend.ts'
+import { checkpointZero, type Found } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
 import { IDS } from './edges.ts'
-import { assertThrows, at, batch, bytesOf, checkpointZero, del, fold, openAll, openWith, set, textOf } from './folding.ts'
+import { assertThrows, at, batch, bytesOf, del, fold, openAll, openWith, set, textOf } from './folding.ts'
+import { scanPagesOf } from './paging.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /** A list that keeps places of its own may do so in another way where the generation is ordered. */
@@ -65,7 +67,7 @@ export function scanning(runner: TestRunner, options: SuiteOptions): void {
         await openWith(store, generation, { a: '1', b: '2', c: '3' })
         for (const shard of store.shards.filter(name => name !== store.backend.owner('b'))) {
           const before = await scanAll(store, generation, shard, 10)
-          const repair = { partition: 0, from: 3, checkpoint: at(3) }
+          const repair = { partition: 0, from: 3, vouched: 3, checkpoint: at(3) }
           const writer = store.backend.writer(generation)
           assert.deepEqual(await writer.apply(shard, { ...repair, ops: [set('b', '"strayed"')] }), { kind: 'applied' })
           assert.deepEqual(await scanAll(store, generation, shard, 1), new Map([...before, ['b', '"strayed"']]))
@@ -92,10 +94,10 @@ export function scanning(runner: TestRunner, options: SuiteOptions): void {
         for (const shard of store.shards) {
           let cursor: string | undefined
           do {
-            const page = await store.backend.admin(generation).scan(shard, { limit: 1, ...(cursor === undefined ? {} : { cursor }) })
+            const page = await store.backend.admin(generation).scan(shard, { limit: 1, cursor })
             for (const { id } of page.found) {
               seen.add(id)
-              await store.backend.writer(generation).apply(shard, { partition: 0, from: 30, checkpoint: at(30), ops: [del(id)] })
+              await store.backend.writer(generation).apply(shard, { partition: 0, from: 30, vouched: 30, checkpoint: at(30), ops: [del(id)] })
             }
             cursor = page.cursor
           } while (cursor !== undefined)
@@ -233,15 +235,10 @@ function runOnce(runner: TestRunner, options: SuiteOptions): void {
 }
 
 async function* pagesOf(store: Store, generation: Generation, shard: string, limit: number): AsyncGenerator<readonly Found[]> {
-  let cursor: string | undefined
-  do {
-    const page = await store.backend.admin(generation).scan(shard, { limit, ...(cursor === undefined ? {} : { cursor }) })
-    assert.ok(page.found.length <= limit, `a page of ${page.found.length}, although ${limit} were asked for`)
-    assertFits(page.found)
-    assert.notEqual(page.cursor, cursor ?? '', 'the cursor must move')
-    yield page.found
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  for await (const page of scanPagesOf(store.backend.admin(generation), shard, { limit })) {
+    assertFits(page)
+    yield page
+  }
 }
 
 /** All that stands on a shard, by id. Each has a value, and a place in the lists. */

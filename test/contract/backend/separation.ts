@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, at, batch, checkpointZero, contentsOf, fold, openWith, set } from './folding.ts'
+import { assertThrows, at, batch, contentsOf, fold, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /** Names that could meet if a store joined them carelessly. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { type Generation, generationName, type Identity, identityOf } from '../../../src/model/view-backend.ts'
+import { type Generation, generationName, type Identity, identityOf } from '../../../src/model/generation.ts'
+import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, at, batch, checkpointZero, openAll, openWith, set, textOf } from './folding.ts'
+import { assertThrows, at, batch, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /**
@@ -32,6 +33,13 @@ const nothing = answers(undefined)
 const foreignIdentity = (generation: Generation, shard: string): Identity => identityOf(otherOf(generation), shard)
 /** The same name, folded from something else. */
 const otherOf = (generation: Generation): Generation => ({ ...generation, uid: 'another uid' })
+
+/** With the opening that the shard has, whosever it is. */
+async function markWhateverStands(store: Store, generation: Generation, shard: string): Promise<boolean> {
+  const openings = await Promise.allSettled([generation, otherOf(generation)].map(each => store.backend.admin(each).opening(shard)))
+  const opening = openings.find(each => each.status === 'fulfilled')?.value ?? ''
+  return await store.backend.admin(generation).markFilled(shard, opening, [])
+}
 
 const lost = answers({ kind: 'lost' })
 const foreign = (generation: Generation, shard: string): Expected => answers({ kind: 'foreign', found: foreignIdentity(generation, shard) })
@@ -103,8 +111,13 @@ const operations: readonly Operation[] = [
     }),
   },
   {
+    name: 'opening',
+    run: async (store, generation, shard) => typeof (await store.backend.admin(generation).opening(shard)),
+    expected: () => ({ ...reads, open: answers('string'), filled: answers('string') }),
+  },
+  {
     name: 'markFilled',
-    run: (store, generation, shard) => store.backend.admin(generation).markFilled(shard, []),
+    run: markWhateverStands,
     expected: () => ({
       absent: answers(false),
       open: answers(true),
@@ -202,7 +215,7 @@ export function states(runner: TestRunner, options: SuiteOptions): void {
       await openWith(store, other, { one: '1' })
       for (const shard of store.shards) {
         await store.backend.admin(generation).open(shard, { anew: true })
-        await store.backend.admin(generation).markFilled(shard, [])
+        assert.equal(await markWhateverStands(store, generation, shard), false)
         await store.backend.writer(generation).apply(shard, batch(0, 1, 2, [set('one', 'overwritten')]))
       }
       await store.backend.admin(generation).drop()

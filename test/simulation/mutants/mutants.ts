@@ -29,6 +29,9 @@ const LETTERS = 'src/pipeline/dead-letters.ts'
 const SQLITE = 'backends/sqlite/writer-thread.ts'
 const MEMORY = 'backends/memory/shard.ts'
 
+/** As all three have it. */
+const COMPARE = 'if (checkpoint.position !== batch.from || checkpoint.vouched !== batch.vouched) return'
+
 const TRANSACTION = `    return await steps(() => {
       const refusal = this.#compare(meant, batch)
       if (refusal !== undefined) return refusal
@@ -53,11 +56,8 @@ const CHECKPOINT = 'this.#writeCheckpoint(batch)'
 
 /** In the rules that a store keeps. */
 const inTheStore: readonly Mutant[] = [
-  simulated('a store that does not compare', edit(STORE, 'if (checkpoint.position !== batch.from) return', 'if (checkpoint.position < 0) return')),
-  simulated(
-    'a store that takes a batch which overlaps what it has',
-    edit(STORE, 'if (checkpoint.position !== batch.from) return', 'if (checkpoint.position < batch.from) return'),
-  ),
+  simulated('a store that does not compare', edit(STORE, COMPARE, 'if (checkpoint.position < 0) return')),
+  simulated('a store that takes a batch which overlaps what it has', edit(STORE, COMPARE, 'if (checkpoint.position < batch.from) return')),
   simulated('the checkpoint before the data, in a step of its own', edit(STORE, TRANSACTION, apart(CHECKPOINT, DATA))),
   simulated('the checkpoint behind the data, outside their step', edit(STORE, TRANSACTION, apart(DATA, CHECKPOINT))),
   simulated('the comparison outside the step', edit(STORE, TRANSACTION, apart('', `${DATA}; ${CHECKPOINT}`))),
@@ -72,11 +72,7 @@ const inTheStore: readonly Mutant[] = [
   ),
   simulated(
     'a missing checkpoint read as 0',
-    edit(
-      STORE,
-      'return this.disk.checkpoints.get(partition)',
-      'return this.disk.checkpoints.get(partition) ?? { position: 0, vouched: 0, leaderEpoch: -1, tombstonesRemovedTo: -1, atEndMs: 0 }',
-    ),
+    edit(STORE, 'return this.disk.checkpoints.get(partition)', 'return this.disk.checkpoints.get(partition) ?? checkpointZero'),
   ),
   simulated('a shard that is opened anew without being emptied', edit(STORE, 'this.disk.clear()', 'this.disk.filled = false')),
   simulated(
@@ -160,11 +156,9 @@ const aboveTheSeams: readonly Mutant[] = [
 
 /** In the backends themselves. */
 const inTheBackends: readonly Mutant[] = [
-  contracted('SQLite: no compare', edit(SQLITE, 'if (checkpoint.position !== batch.from) return', 'if (checkpoint.position < 0) return')),
-  contracted(
-    'SQLite: an overlapping batch is taken',
-    edit(SQLITE, 'if (checkpoint.position !== batch.from) return', 'if (checkpoint.position < batch.from) return'),
-  ),
+  contracted('SQLite: no compare', edit(SQLITE, COMPARE, 'if (checkpoint.position < 0) return')),
+  contracted('SQLite: what is vouched for is not compared', edit(SQLITE, ' || checkpoint.vouched !== batch.vouched', '')),
+  contracted('SQLite: an overlapping batch is taken', edit(SQLITE, COMPARE, 'if (checkpoint.position < batch.from) return')),
   contracted(
     'SQLite: the checkpoint before the data',
     edit(
@@ -189,9 +183,18 @@ const inTheBackends: readonly Mutant[] = [
     'SQLite: a read that does not ask for the mark',
     edit('backends/sqlite/reader-thread.ts', 'if (assertOpen(file, generation).filled) return', 'if (assertOpen(file, generation)) return'),
   ),
+  contracted(
+    'SQLite: filled for an earlier opening',
+    edit('backends/sqlite/admin.ts', ' || openingOf(file, generation) !== opening) return', ') return'),
+  ),
   contracted('SQLite: filled by position', edit('backends/sqlite/admin.ts', '|| !vouchesFor(checkpoints, endOffsets)', '')),
   contracted('SQLite: deletes are lost', edit(SQLITE, 'if (value === undefined) del.run(id)', 'if (value === undefined) del.setReturnArrays(true)')),
-  contracted('memory: no compare', edit(MEMORY, 'if (checkpoint.position !== batch.from) return', 'if (checkpoint.position < 0) return')),
+  contracted(
+    'memory: filled for an earlier opening',
+    edit('backends/memory/operations.ts', ' || found.copy.opening !== opening) return', ') return'),
+  ),
+  contracted('memory: no compare', edit(MEMORY, COMPARE, 'if (checkpoint.position < 0) return')),
+  contracted('memory: what is vouched for is not compared', edit(MEMORY, ' || checkpoint.vouched !== batch.vouched', '')),
   contracted('memory: a missing checkpoint is read as 0', edit(MEMORY, "if (checkpoint === undefined) return { kind: 'lost' }", '')),
   contracted(
     'memory: another identity is not noticed',

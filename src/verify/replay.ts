@@ -45,7 +45,7 @@ export async function replay(options: ReplayOptions, letter: string, signal: Abo
   return await new Replay(options, found, signal).run()
 }
 
-/** The record as the log has it now; undefined where it has it no more. */
+/** The record's op as it folds now, or what became of the letter. */
 type Reread = { readonly op: ViewOp; readonly key: Buffer } | Exclude<Replayed, { kind: 'replayed' }>
 
 class Replay {

@@ -19,12 +19,14 @@ export interface LettersJudged {
   readonly violations: readonly string[]
 }
 
+const hexOf = (key: Buffer | null): string => String(key?.toString('hex'))
+
 /** Every record that can't be folded is a dead letter of every view, once, with its reason; nothing else is. */
 export async function judgeLetters(world: World, history: History, poisons: readonly Poison[]): Promise<LettersJudged> {
   const violations: string[] = []
-  const reasons = new Map(poisons.map(({ key, reason }) => [String(key?.toString('hex')), reason]))
-  const lastOfKey = new Map(history.bad.map(bad => [String(bad.key?.toString('hex')), bad]))
-  const isLast = (bad: Bad): boolean => lastOfKey.get(String(bad.key?.toString('hex'))) === bad
+  const reasons = new Map(poisons.map(({ key, reason }) => [hexOf(key), reason]))
+  const lastOfKey = new Map(history.bad.map(bad => [hexOf(bad.key), bad]))
+  const isLast = (bad: Bad): boolean => lastOfKey.get(hexOf(bad.key)) === bad
   const at = ({ partition, offset }: { readonly partition: number; readonly offset: number }): string => `${partition}:${offset}`
   const there = new Map(history.bad.map(bad => [at(bad), bad]))
   for (const poison of poisons) {
@@ -34,11 +36,13 @@ export async function judgeLetters(world: World, history: History, poisons: read
   let repeated = 0
   for (const view of VIEWS) {
     for (const api of world.apis) {
-      const letters = new Map((await lettersOf(api.adminPort, view)).map(letter => [at(letter), letter]))
+      const listed = await lettersOf(api.adminPort, view)
+      const letters = new Map(listed.map(letter => [at(letter), letter]))
       const where = `the dead letters of ${view} by ${api.name}`
+      if (listed.length !== letters.size) violations.push(`In ${where}: ${listed.length} letters of ${letters.size} records`)
       for (const [place, bad] of there) {
         const letter = letters.get(place)
-        const reason = reasons.get(String(bad.key?.toString('hex')))
+        const reason = reasons.get(hexOf(bad.key))
         // One that was compacted before a view came to it is no loss.
         if (letter === undefined && isLast(bad)) violations.push(`MISSING in ${where}: ${reason} at ${place}`)
         if (letter !== undefined && letter.reason !== reason) violations.push(`In ${where}: ${place} is ${letter.reason}, and should be ${reason}`)
@@ -50,7 +54,7 @@ export async function judgeLetters(world: World, history: History, poisons: read
   }
   return {
     bad: there.size,
-    reasons: new Set([...there.values()].map(({ key }) => reasons.get(String(key?.toString('hex'))))).size,
+    reasons: new Set([...there.values()].map(({ key }) => reasons.get(hexOf(key)))).size,
     repeated,
     violations,
   }

@@ -19,7 +19,7 @@ export interface LettersJudged {
   readonly violations: readonly string[]
 }
 
-const hexOf = (key: Buffer | null): string => String(key?.toString('hex'))
+const hexOf = (key: Buffer | null | undefined): string => String(key?.toString('hex'))
 
 /** Every record that can't be folded is a dead letter of every view, once, with its reason; nothing else is. */
 export async function judgeLetters(world: World, history: History, poisons: readonly Poison[]): Promise<LettersJudged> {

@@ -72,6 +72,7 @@ async function judgeRedis(world: World, expected: Entries): Promise<readonly str
       const own = new Set([
         `${name}/keys`,
         `${name}/identity`,
+        `${name}/opening`,
         `${name}/filled`,
         'in_redis/serving',
         ...checkpoints,

@@ -20,7 +20,9 @@ const { values } = parseArgs({
 })
 
 const COPIED = ['src', 'backends', 'test', 'config', 'package.json', 'tsconfig.json', 'vitest.config.ts']
-const CONTRACT_TESTS = ['backends', 'backends-property', 'sqlite-backend', 'memory-backend', 'pipeline'].map(name => `test/${name}.test.ts`)
+const CONTRACT_TESTS = ['backends', 'backends-property', 'sqlite-backend', 'memory-backend', 'pipeline', 'api-after'].map(
+  name => `test/${name}.test.ts`,
+)
 
 const copy = mkdtempSync(join(tmpdir(), 'logfold-mutants-'))
 const node = (...args: readonly string[]): SpawnSyncReturns<string> => spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' })

@@ -115,7 +115,7 @@ const aboveTheSeams: readonly Mutant[] = [
     'missing deletes ignored while it is read on',
     edit(FOLD, 'if (lane.missesDeletes(stretch)) {', 'if (lane.missesDeletes(stretch) && lane.empty) {'),
   ),
-  simulated('a late shard that stays in its lane', edit(FOLD, 'for (const shard of pending.keys()) lane.shards.delete(shard)', '')),
+  contracted('a late shard that stays in its lane', edit(FOLD, 'for (const shard of pending.keys()) lane.shards.delete(shard)', '')),
   simulated('a swallowed error reply: the log did not take a dead letter', edit(LETTERS, 'else failed.push(record)', '')),
   simulated(
     'a checkpoint that does not wait for the dead letters below it',
@@ -136,7 +136,7 @@ const aboveTheSeams: readonly Mutant[] = [
     edit('src/api/after.ts', 'if (!reached.every(Boolean)) throw', 'if (reached.length < 0) throw'),
     edit('src/api/after.ts', 'if (!positions.every(vouched => reaches(vouched, targets)))', 'if (positions.length < 0)'),
   ),
-  simulated(
+  contracted(
     'a Logfold-After that is not looked at again after the value',
     edit('src/api/after.ts', 'if (!positions.every(vouched => reaches(vouched, targets)))', 'if (positions.length < 0)'),
   ),

@@ -72,15 +72,16 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   source(): Connected<Letters> {
-    return this.#known()
+    if (this.#source instanceof LogfoldError) throw this.#source
+    return this.#source
   }
 
   deadLetters(): DeadLetterReader {
-    return this.#known().deadLetters
+    return this.source().deadLetters
   }
 
   serving(): Serving {
-    const { generation, reader } = this.#known()
+    const { generation, reader } = this.source()
     if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? this.#why()
     return { generation, backend: this.#options.backend, reader }
   }
@@ -148,11 +149,6 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     this.#connected.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
     await this.#running
     if (!(this.#source instanceof LogfoldError)) await this.#source.deadLetters.close()
-  }
-
-  #known(): Connected<Letters> {
-    if (this.#source instanceof LogfoldError) throw this.#source
-    return this.#source
   }
 
   async #run(): Promise<void> {

@@ -50,17 +50,16 @@ export class LetterTable {
     return this.#unresolved.has(id)
   }
 
-  list(options: { readonly after?: string | undefined; readonly limit: number }): ReturnType<LetterTable['all']> {
-    const { letters, total, complete } = this.all()
-    const { after, limit } = options
-    const start = after === undefined ? 0 : letters.findIndex(letter => byPlace(letter, placeOf(after)) > 0)
-    return { letters: start < 0 ? [] : letters.slice(start, start + limit), total, complete }
-  }
-
   /** Sorted by place. */
-  all(): { readonly letters: readonly DeadLetter[]; readonly total: number; readonly complete: boolean } {
+  list({ after, limit }: { readonly after?: string | undefined; readonly limit: number }): {
+    readonly letters: readonly DeadLetter[]
+    readonly total: number
+    readonly complete: boolean
+  } {
     this.#sorted ??= [...this.#letters.values()].map(({ letter }) => letter).toSorted(byPlace)
-    return { letters: this.#sorted, total: this.#sorted.length, complete: !this.#full }
+    const sorted = this.#sorted
+    const start = after === undefined ? 0 : sorted.findIndex(letter => byPlace(letter, placeOf(after)) > 0)
+    return { letters: start < 0 ? [] : sorted.slice(start, start + limit), total: sorted.length, complete: !this.#full }
   }
 
   /** The records that say which letters these ops of a partition resolve: those of the same id up to its offset. Its own is a letter's that folds now. */

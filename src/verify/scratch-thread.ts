@@ -2,9 +2,9 @@ import { workerData } from 'node:worker_threads'
 import type { Checkpoint } from '../model/view-backend.ts'
 import { transaction } from '../sqlite/open.ts'
 import { serve } from '../sqlite/thread-host.ts'
-import { DIGEST_BYTES, type DifferenceKind, type Expected } from './difference.ts'
+import { DIGEST_BYTES, type Difference, type DifferenceKind, type Expected } from './difference.ts'
 import { openScratch, removeScratch, type ScratchFile } from './scratch-file.ts'
-import { DELETED, type Difference, FAULTY, type FoldedRecords, type Outcome, type ScannedPage, type State, type Suspect } from './scratch-words.ts'
+import { DELETED, FAULTY, type FoldedRecords, type Outcome, type ScannedPage, type State, type Suspect } from './scratch-words.ts'
 
 /** The thread that owns the scratch, so that its writes never hold up the event loop. Each function is one transaction. */
 

@@ -1,8 +1,6 @@
 import type { Offset } from '../model/record.ts'
 import type { Difference, RepairableKind } from './difference.ts'
 
-export type { Difference } from './difference.ts'
-
 /** What the scratch and its thread say to each other, and what outlives a process. */
 
 /** What a scratch was made for; another one is begun anew. */

@@ -1,13 +1,13 @@
 import type { Found, Look } from '../model/view-backend.ts'
 import { Backoff } from '../pipeline/backoff.ts'
-import { type Expected, isRepairable, judge, placeOf, type RepairableKind } from './difference.ts'
+import { type Difference, type Expected, isRepairable, judge, placeOf, type RepairableKind } from './difference.ts'
 import type { LogFold } from './log-fold.ts'
 import type { Throttle } from './pace.ts'
 import type { Patience } from './patience.ts'
 import type { Repair, RepairOutcome } from './repair.ts'
 import type { Report } from './report.ts'
 import type { Scratch } from './scratch.ts'
-import type { Difference, Outcome, Suspect } from './scratch-words.ts'
+import type { Outcome, Suspect } from './scratch-words.ts'
 import type { Shards } from './shards.ts'
 
 /** How often a key that is undecided, or was mended and isn't as it should be, is asked again. */

@@ -1,9 +1,7 @@
 import { Run, type RunOptions, type VerifyStatus } from './run.ts'
 
-export { type Difference, type DifferenceKind, differenceKinds } from './difference.ts'
-export type { Progress } from './pace.ts'
 export { type Replayed, replay } from './replay.ts'
-export { type Phase, RATE_DEFAULT, type RunOptions, type VerifyStatus } from './run.ts'
+export type { RunOptions, VerifyStatus } from './run.ts'
 
 /** What is asked for anew with each run. */
 export interface VerifyRequest {

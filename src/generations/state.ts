@@ -1,0 +1,191 @@
+import type { Offset } from '../model/record.ts'
+import { type Command, type CommandName, type Create, type Decoded, type Pinned, type Steer, UNTIL, type Until, type Verified } from './command.ts'
+
+/** The state of a view: the fold of its commands, pure and total. SPEC.md has the table. */
+
+export type Role = 'next' | 'serving' | 'previous' | 'leaving'
+
+export interface Verification {
+  /** Shard → the opening that was verified: another one makes it void. */
+  readonly openings: Readonly<Record<string, string>>
+  readonly differences: number
+  readonly unresolved: number
+}
+
+export interface GenerationState {
+  readonly number: number
+  /** Offset of its `create`, which nothing else has. */
+  readonly createdAt: Offset
+  readonly pinned: Pinned
+  readonly role: Role
+  /** Offset of the command that gave it its role. */
+  readonly since: Offset
+  readonly until: Until
+  readonly paused: boolean
+  /** Why it was paused, where that was said. */
+  readonly why: string | undefined
+  /** Records a second and worker; undefined: as fast as it can. */
+  readonly rate: number | undefined
+  readonly verification: Verification | undefined
+  /** What is left on a server that won't come back may stay. */
+  readonly forsaken: boolean
+}
+
+export interface ViewState {
+  /** Offset of the last command that was accepted; -1 before the first. */
+  readonly last: Offset
+  /** The highest number given; 0 before the first. */
+  readonly highest: number
+  /** In the order of their numbers. */
+  readonly generations: readonly GenerationState[]
+  /** A command of this format came, which this process doesn't know: from there on the state isn't known. */
+  readonly halted: { readonly at: Offset; readonly format: number } | undefined
+}
+
+export const nothingYet: ViewState = { last: -1, highest: 0, generations: [], halted: undefined }
+
+export type Refusal =
+  | 'out-of-date'
+  | 'halted'
+  | 'two-alive'
+  | 'number-taken'
+  | 'not-next'
+  | 'not-verified'
+  | 'not-leaving'
+  | 'serves'
+  | 'serves-already'
+  | 'leaves'
+  | 'use-switch'
+  | 'use-reverse'
+  | 'use-complete'
+  | 'use-cancel'
+  | 'no-such-generation'
+
+export type Verdict = { readonly kind: 'accepted'; readonly state: ViewState } | { readonly kind: 'refused'; readonly reason: Refusal }
+
+/** In a `switch`'s `forced`: it serves though no verification stands. */
+export const UNVERIFIED = 'unverified'
+
+export const isVerified = ({ verification }: GenerationState): boolean => verification?.differences === 0
+
+export const servingOf = ({ generations }: ViewState): GenerationState | undefined => generations.find(({ role }) => role === 'serving')
+
+/** What a record at this offset makes of the state. What isn't accepted leaves it as it is. */
+export function foldRecord(state: ViewState, view: string, decoded: Decoded, offset: Offset): ViewState {
+  if (decoded.kind === 'nothing' || state.halted !== undefined) return state
+  if (decoded.kind === 'newer') {
+    const concerns = decoded.view === view && decoded.after === state.last && state.highest > 0
+    return concerns ? { ...state, halted: { at: offset, format: decoded.format } } : state
+  }
+  if (decoded.command.view !== view) return state
+  const verdict = judge(state, decoded.command, offset)
+  return verdict.kind === 'accepted' ? verdict.state : state
+}
+
+/** Whether a command of this view fits at this offset, and what it makes of the state. */
+export function judge(state: ViewState, command: Command, offset: Offset): Verdict {
+  if (state.halted !== undefined) return refused('halted')
+  if (command.after !== state.last) return refused('out-of-date')
+  if (command.command === 'create') return create(state, command, offset)
+  const meant = state.generations.find(({ number }) => number === command.generation)
+  if (meant === undefined) return refused('no-such-generation')
+  const reason = refusalOf(meant, command)
+  return reason === undefined ? accepted(state, offset, apply(state, meant, command, offset)) : refused(reason)
+}
+
+const refused = (reason: Refusal): Verdict => ({ kind: 'refused', reason })
+
+const accepted = (state: ViewState, offset: Offset, generations: readonly GenerationState[]): Verdict => ({
+  kind: 'accepted',
+  state: { ...state, last: offset, generations },
+})
+
+function create(state: ViewState, { generation, pinned, until }: Create, offset: Offset): Verdict {
+  if (generation <= state.highest) return refused('number-taken')
+  const alive = state.generations.filter(({ role }) => role !== 'leaving')
+  if (alive.some(({ role }) => role !== 'serving')) return refused('two-alive')
+  const made: GenerationState = {
+    number: generation,
+    createdAt: offset,
+    pinned,
+    role: alive.length === 0 ? 'serving' : 'next',
+    since: offset,
+    until,
+    paused: false,
+    why: undefined,
+    rate: undefined,
+    verification: undefined,
+    forsaken: false,
+  }
+  return accepted({ ...state, highest: generation }, offset, [...state.generations, made])
+}
+
+type Moving = Exclude<CommandName, 'create'>
+
+/** By the role of the generation that is meant. What isn't in the table fits, as far as the role decides. */
+const refusals: Readonly<Record<Moving, Partial<Readonly<Record<Role, Refusal>>>>> = {
+  verified: { serving: 'not-next', previous: 'not-next', leaving: 'not-next' },
+  steer: { previous: 'not-next', leaving: 'not-next' },
+  switch: { serving: 'serves-already', previous: 'use-reverse', leaving: 'leaves' },
+  reverse: { next: 'use-switch', serving: 'serves-already', leaving: 'leaves' },
+  complete: { next: 'use-cancel', serving: 'serves' },
+  cancel: { serving: 'serves', previous: 'use-complete' },
+  dropped: { next: 'not-leaving', serving: 'not-leaving', previous: 'not-leaving' },
+}
+
+function refusalOf(meant: GenerationState, command: Exclude<Command, Create>): Refusal | undefined {
+  const byRole = refusals[command.command][meant.role]
+  if (byRole !== undefined) return byRole
+  const { forced = [] } = command
+  switch (command.command) {
+    case 'switch':
+      return isVerified(meant) || forced.includes(UNVERIFIED) ? undefined : 'not-verified'
+    case 'steer':
+      return meant.role === 'serving' && !steersServing(command) ? 'not-next' : undefined
+    // Again only to say that what is left may stay.
+    case 'complete':
+    case 'cancel':
+      return meant.role === 'leaving' && !forced.includes('left') ? 'leaves' : undefined
+    default:
+      return undefined
+  }
+}
+
+const steersServing = ({ until, paused, rate }: Steer): boolean =>
+  (until === 'serving' || until === 'completed') && paused === undefined && rate === undefined
+
+function apply({ generations }: ViewState, meant: GenerationState, command: Exclude<Command, Create>, offset: Offset): readonly GenerationState[] {
+  const change = (changed: Partial<GenerationState>): readonly GenerationState[] =>
+    generations.map(each => (each === meant ? { ...each, ...changed } : each))
+  switch (command.command) {
+    case 'verified':
+      return change(verified(meant, command))
+    case 'steer':
+      return change(steered(meant, command))
+    case 'switch':
+      return change({ role: 'serving', since: offset, until: further(meant.until, 'serving'), paused: false, why: undefined }).map(each =>
+        each.role === 'serving' && each.number !== meant.number ? { ...each, role: 'previous', since: offset } : each,
+      )
+    case 'reverse':
+      return change({ role: 'serving', since: offset, until: 'serving' }).map(each =>
+        each.role === 'serving' && each.number !== meant.number ? { ...each, role: 'next', since: offset, until: 'ready' } : each,
+      )
+    case 'complete':
+    case 'cancel':
+      return change(
+        meant.role === 'leaving' ? { forsaken: true } : { role: 'leaving', since: offset, forsaken: (command.forced ?? []).includes('left') },
+      )
+    default:
+      return generations.filter(each => each !== meant)
+  }
+}
+
+function verified({ until }: GenerationState, { openings, differences, unresolved }: Verified): Partial<GenerationState> {
+  return { verification: { openings, differences, unresolved }, until: differences === 0 ? until : 'ready' }
+}
+
+function steered(meant: GenerationState, { until = meant.until, paused = meant.paused, rate, why }: Steer): Partial<GenerationState> {
+  return { until, paused, why: paused ? (why ?? meant.why) : undefined, rate: rate === undefined ? meant.rate : (rate ?? undefined) }
+}
+
+const further = (a: Until, b: Until): Until => (UNTIL.indexOf(a) > UNTIL.indexOf(b) ? a : b)

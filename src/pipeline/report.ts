@@ -77,7 +77,8 @@ export class Report {
     this.#metrics.batches.inc({ ...this.#labels, shard, outcome })
     if (outcome !== 'applied') return
     this.#metrics.applyDuration.observe({ view: this.#labels.view, shard }, seconds)
-    const sets = ops.reduce((count, op) => count + (op.kind === 'set' ? 1 : 0), 0)
+    let sets = 0
+    for (const op of ops) if (op.kind === 'set') sets++
     this.#metrics.opsApplied.inc({ ...this.#labels, op: 'set' }, sets)
     this.#metrics.opsApplied.inc({ ...this.#labels, op: 'del' }, ops.length - sets)
   }

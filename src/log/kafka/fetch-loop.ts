@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Topic } from '../../model/log.ts'
+import { pause } from '../../model/pause.ts'
 import type { Offset } from '../../model/record.ts'
 import type { Link } from './link.ts'
 import { type Fetched, type FetchedPartition, fetchRequest } from './wire/fetch.ts'
@@ -136,7 +136,7 @@ export class FetchLoop<F extends Fetching> {
       clearInterval(late)
       this.#failures = 0
       this.#handOut(taken, answer, atMs)
-      if (answer.throttleMs > 0) await wait(answer.throttleMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+      if (answer.throttleMs > 0) await pause(answer.throttleMs, this.#closing.signal)
     } catch (error) {
       const failed = taken.map(({ fetching }) => fetching).filter(fetching => this.#fetching.delete(fetching))
       this.#failures++
@@ -145,7 +145,8 @@ export class FetchLoop<F extends Fetching> {
       clearInterval(late)
       for (const { fetching } of taken) this.#underWay.delete(fetching)
       lane.poll = 'none'
-      this.wake()
+      // At once: what was just handed out is folded in this turn, and the broker works meanwhile.
+      this.#start()
     }
   }
 

@@ -9,8 +9,6 @@ import type { Offset } from '../model/record.ts'
  * keeps that one open until its own end offset is reached, and there is never more than one. It closes once the fold is through what
  * was compacted, as nothing is removed from the newest records for a while.
  */
-export type Holes = readonly Hole[]
-
 export interface Hole {
   readonly start: Offset
   /** Closed once the position reaches this. `Infinity` until a fetch tells the end offset (after a restart). */
@@ -18,25 +16,22 @@ export interface Hole {
 }
 
 /** As a checkpoint remembers it: only what it vouches for, so the end offset of the next fetch has to be reached. */
-export const holesAt = (checkpoint: { readonly position: Offset; readonly vouched: Offset }): Holes =>
-  checkpoint.vouched < checkpoint.position ? [{ start: checkpoint.vouched, until: Number.POSITIVE_INFINITY }] : []
+export const holeAt = (checkpoint: { readonly position: Offset; readonly vouched: Offset }): Hole | undefined =>
+  checkpoint.vouched < checkpoint.position ? { start: checkpoint.vouched, until: Number.POSITIVE_INFINITY } : undefined
 
-export const vouchedAt = (holes: Holes, position: Offset): Offset => holes[0]?.start ?? position
+export const vouchedAt = (hole: Hole | undefined, position: Offset): Offset => hole?.start ?? position
 
-/** The holes after reading on to `position`, given the end offset of that fetch and the first hole in what was read. */
-export function readOn(holes: Holes, position: Offset, endOffset: Offset, hole: Offset | undefined): Holes {
-  const met = hole !== undefined && hole < position ? hole : undefined
-  const open = holes.map(({ start, until }) => {
-    const known = until === Number.POSITIVE_INFINITY ? endOffset : until
-    return { start, until: met !== undefined && met < known ? endOffset : known }
-  })
-  const left = open.filter(({ until }) => position < until)
-  return left.length > 0 || met === undefined || position >= endOffset ? left : [{ start: met, until: endOffset }]
+/** The hole that is open after reading on to `position`, given the end offset of that fetch and the first hole in what was read. */
+export function readOn(open: Hole | undefined, position: Offset, endOffset: Offset, first: Offset | undefined): Hole | undefined {
+  const met = first !== undefined && first < position ? first : undefined
+  if (open !== undefined) {
+    const known = open.until === Number.POSITIVE_INFINITY ? endOffset : open.until
+    const until = met !== undefined && met < known ? endOffset : known
+    if (position < until) return { start: open.start, until }
+  }
+  return met === undefined || position >= endOffset ? undefined : { start: met, until: endOffset }
 }
 
-/** The holes of two readings that meet at one position: the lower start, and the higher end, hold for both. */
-export const meet = (a: Holes, b: Holes): Holes => {
-  const all = [...a, ...b]
-  if (all.length === 0) return []
-  return [{ start: Math.min(...all.map(hole => hole.start)), until: Math.max(...all.map(hole => hole.until)) }]
-}
+/** Of two readings that meet at one position: the lower start, and the higher end, hold for both. */
+export const meet = (a: Hole | undefined, b: Hole | undefined): Hole | undefined =>
+  a && b ? { start: Math.min(a.start, b.start), until: Math.max(a.until, b.until) } : (a ?? b)

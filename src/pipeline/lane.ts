@@ -1,7 +1,7 @@
 import type { LogReader } from '../model/log.ts'
 import type { Offset, Stretch } from '../model/record.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
-import { type Holes, holesAt, meet, readOn, vouchedAt } from './holes.ts'
+import { type Hole, holeAt, meet, readOn, vouchedAt } from './holes.ts'
 
 /**
  * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it, and
@@ -16,7 +16,7 @@ export class Lane {
   readonly #joining = new Map<string, Lane>()
   #position: Offset
   #target: Offset
-  #holes: Holes
+  #hole: Hole | undefined
   #atEndMs: number
   /** Whether `#atEndMs` is known to be of the end, and not of a start from 0. */
   #wasAtEnd = false
@@ -25,13 +25,13 @@ export class Lane {
   /** As the shards have it in their checkpoints. */
   #written: { readonly vouched: Offset; readonly atEndMs: number }
 
-  /** @param holes as the lane knew them that this one goes on for; a checkpoint alone says less */
-  constructor(reader: LogReader, shards: Iterable<string>, checkpoint: Checkpoint, holes: Holes = holesAt(checkpoint)) {
+  /** @param hole as the lane knew it that this one goes on for; a checkpoint alone says less */
+  constructor(reader: LogReader, shards: Iterable<string>, checkpoint: Checkpoint, hole: Hole | undefined = holeAt(checkpoint)) {
     this.reader = reader
     for (const shard of shards) this.shards.add(shard)
     this.#position = checkpoint.position
     this.#target = checkpoint.position
-    this.#holes = holes
+    this.#hole = hole
     this.#atEndMs = checkpoint.atEndMs
     this.#tombstonesRemovedTo = checkpoint.tombstonesRemovedTo
     this.#leaderEpoch = checkpoint.leaderEpoch
@@ -46,8 +46,8 @@ export class Lane {
     return this.#target
   }
 
-  get holes(): Holes {
-    return this.#holes
+  get hole(): Hole | undefined {
+    return this.#hole
   }
 
   get empty(): boolean {
@@ -58,7 +58,7 @@ export class Lane {
   get checkpoint(): Checkpoint {
     return {
       position: this.#position,
-      vouched: vouchedAt(this.#holes, this.#position),
+      vouched: vouchedAt(this.#hole, this.#position),
       tombstonesRemovedTo: this.#tombstonesRemovedTo,
       leaderEpoch: this.#leaderEpoch,
       atEndMs: this.#atEndMs,
@@ -81,7 +81,7 @@ export class Lane {
     if (this.#joining.size > 0) this.#written = { vouched: -1, atEndMs: 0 }
     for (const [shard, from] of this.#joining) {
       this.shards.add(shard)
-      this.#holes = meet(this.#holes, from.#holes)
+      this.#hole = meet(this.#hole, from.#hole)
       this.#tombstonesRemovedTo = Math.min(this.#tombstonesRemovedTo, from.#tombstonesRemovedTo)
       // Both stand here: what lies ahead was written after either was at the end. A start from 0 says nothing of the other's keys.
       const both = this.#wasAtEnd && from.#wasAtEnd
@@ -93,7 +93,7 @@ export class Lane {
 
   /** Those that take part or wait; for when the lane ends. */
   leave(): readonly string[] {
-    // A shard that waits brings holes of its own, which the lane that takes the shards over must know.
+    // A shard that waits brings a hole of its own, which the lane that takes the shards over must know.
     this.admit()
     const all = [...this.shards]
     this.shards.clear()
@@ -110,10 +110,10 @@ export class Lane {
 
   /** Starts a step that ends at `next`; its checkpoint goes with the batch. */
   aim(next: Offset, stretch: Stretch): Checkpoint {
-    const { from, endOffset, hole, leaderEpoch, tombstonesRemovedTo } = stretch
-    const holes = readOn(this.#holes, next, endOffset, hole)
+    const { from, endOffset, leaderEpoch, tombstonesRemovedTo } = stretch
+    const hole = readOn(this.#hole, next, endOffset, stretch.hole)
     this.#target = next
-    this.#holes = holes
+    this.#hole = hole
     this.#tombstonesRemovedTo = tombstonesRemovedTo
     this.#leaderEpoch = leaderEpoch < 0 ? this.#leaderEpoch : leaderEpoch
     // A shard that starts from 0 lacks no delete either: a tombstone that is there now stays for its time.
@@ -121,7 +121,7 @@ export class Lane {
       this.#atEndMs = stretch.askedAtMs
       this.#wasAtEnd = next === endOffset
     }
-    return { ...this.checkpoint, position: next, vouched: vouchedAt(holes, next) }
+    return { ...this.checkpoint, position: next, vouched: vouchedAt(hole, next) }
   }
 
   /** Whether a checkpoint without a move is worth writing: it vouches for more, or says again that the partition is at its end. */

@@ -8,8 +8,16 @@ const answers: Readonly<Record<string, object>> = {
   '1:3:20': { kind: 'superseded' },
 }
 const letters = Object.keys(answers)
-/** The last two are resolved. */
-const items = letters.map((letter, nth) => ({ letter, ...(nth > 1 ? { resolvedBy: '3:99' } : {}) }))
+const whole = (letter: string): string => `${letter}:now`
+const FOREIGN = '1:3:17:then'
+/** The last two of the view's topic are resolved. */
+const items = [
+  ...letters.map((letter, nth) => {
+    const [generation, partition, offset] = letter.split(':').map(Number)
+    return { letter: whole(letter), generation, partition, offset, otherTopic: false, ...(nth > 1 ? { resolvedBy: '3:99' } : {}) }
+  }),
+  { letter: FOREIGN, otherTopic: true },
+]
 
 /** Two letters a page. Replays as the table says, drops whatever is there. */
 const server = () =>
@@ -17,13 +25,16 @@ const server = () =>
     const { pathname, searchParams } = new URL(url, 'http://here')
     const [letter = '', verb] = pathname.split('/').slice(5).map(decodeURIComponent)
     if (letter === '') {
-      const from = letters.indexOf(searchParams.get('after') ?? '') + 1
+      const from = items.findIndex(item => item.letter === searchParams.get('after')) + 1
       const page = items.slice(from, from + 2)
       return sendJson(response, { items: page, next: from + 2 < items.length ? page.at(-1)?.letter : null, total: items.length })
     }
     if (letter === '1:0:500') return sendProblem(response, 'log-unavailable', 'The log is away', { remedy: 'Bring it back' }, 503)
-    if (answers[letter] === undefined) return sendProblem(response, 'no-such-dead-letter', `There is no dead letter ${letter}`, {}, 404)
-    sendJson(response, { letter, ...(verb === 'replay' && method === 'POST' ? answers[letter] : { kind: method === 'DELETE' ? 'dropped' : '?' }) })
+    if (letter === FOREIGN && verb === 'replay')
+      return sendProblem(response, 'foreign-dead-letter', 'It is of another topic', { remedy: 'Drop it' }, 409)
+    const answer = answers[letter.replace(/:now$/, '')]
+    if (answer === undefined && letter !== FOREIGN) return sendProblem(response, 'no-such-dead-letter', `There is no dead letter ${letter}`, {}, 404)
+    sendJson(response, { letter, ...(verb === 'replay' && method === 'POST' ? answer : { kind: method === 'DELETE' ? 'dropped' : '?' }) })
   })
 
 const requests = (asked: readonly Asked[]): string[] => asked.map(({ method, url }) => `${method} ${decodeURIComponent(url)}`)
@@ -60,14 +71,27 @@ Next
     expect([exit, JSON.parse(stdout)]).toEqual([
       1,
       {
-        results: letters.slice(0, 2).map(letter => ({ letter, ...answers[letter] })),
+        results: letters.slice(0, 2).map(letter => ({ letter: whole(letter), ...answers[letter] })),
         next_steps: ['Write its key again: logfold put job ID VALUE', 'Or let it go: logfold deadletters drop job 1:3:18'],
       },
     ])
     expect(requests(asked).slice(0, 2)).toEqual([
       'GET /admin/views/job/deadletters?limit=1000',
-      'GET /admin/views/job/deadletters?limit=1000&after=1:3:18',
+      'GET /admin/views/job/deadletters?limit=1000&after=1:3:18:now',
     ])
+    expect((await run(['deadletters', 'replay', 'job', '--all', '--admin', url])).stdout.split('\n').slice(0, 2)).toEqual([
+      '1:3:17  replayed at 3:17',
+      '1:3:18  still-faulty: value-not-json, It is not JSON',
+    ])
+  })
+
+  it('goes on behind a letter of another topic', async () => {
+    const { url } = await server()
+    expect(await run(['deadletters', 'replay', 'job', FOREIGN, '1:3:17', '--admin', url])).toEqual({
+      exit: 1,
+      stdout: '1:3:17  replayed at 3:17\n\nNext\n  Drop it\n',
+      stderr: '1:3:17:then  error: It is of another topic\n',
+    })
   })
 
   it('goes on behind a letter that is not there, and stops where the server can’t', async () => {
@@ -104,7 +128,15 @@ describe('logfold deadletters drop', () => {
       stderr: '',
     })
     expect(requests(asked).filter(one => one.startsWith('DELETE'))).toEqual(
-      ['1:3:17', '1:3:19', '1:3:20'].map(letter => `DELETE /admin/views/job/deadletters/${letter}`),
+      ['1:3:17', whole('1:3:19'), whole('1:3:20')].map(letter => `DELETE /admin/views/job/deadletters/${letter}`),
+    )
+  })
+
+  it('--other-topic drops all that are of another topic; both flags mean both', async () => {
+    const { url } = await server()
+    expect((await run(['deadletters', 'drop', 'job', '--other-topic', '--admin', url])).stdout).toBe('1:3:17:then  dropped\n')
+    expect((await run(['deadletters', 'drop', 'job', '--resolved', '--other-topic', '--admin', url])).stdout).toBe(
+      '1:3:19  dropped\n1:3:20  dropped\n1:3:17:then  dropped\n',
     )
   })
 
@@ -115,6 +147,7 @@ describe('logfold deadletters drop', () => {
       stdout: 'job has no resolved dead letters\n',
       stderr: '',
     })
+    expect((await run(['deadletters', 'drop', 'job', '--other-topic', '--admin', url])).stdout).toBe('job has no dead letters of another topic\n')
     expect((await run(['deadletters', 'replay', 'job', '--all', '--admin', url])).stdout).toBe('job has no unresolved dead letters\n')
     expect((await run(['deadletters', 'drop', 'job', '--resolved', '--json', '--admin', url])).stdout).toBe('{"results":[],"next_steps":[]}\n')
   })
@@ -123,7 +156,7 @@ describe('logfold deadletters drop', () => {
     expect(await run(['deadletters', 'drop', 'job'])).toEqual({
       exit: 2,
       stdout: '',
-      stderr: 'error: Name the letters, or say --resolved\nSee them: logfold deadletters list job\n',
+      stderr: 'error: Name the letters, or say --resolved or --other-topic\nSee them: logfold deadletters list job\n',
     })
     expect((await run(['deadletters', 'replay', 'job', '1:3:17', '--all'])).exit).toBe(2)
     expect((await run(['deadletters', 'drop', 'job', '--all'])).exit).toBe(2)

@@ -23,7 +23,7 @@ const keysOf = ({ dead }: TestPipeline): readonly (readonly [string, boolean])[]
 describe('a dead letter that is dropped', () => {
   it('is gone from every process, and its id is no longer unresolved', async () => {
     const test = await withLetter()
-    const other = new DeadLetters(test.log, test.dead, quiet)
+    const other = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
     await other.caughtUp()
     expect(other.unresolved('a')).toBe(true)
     await test.deadLetters.drop('1:0:1', never)
@@ -31,11 +31,11 @@ describe('a dead letter that is dropped', () => {
     await expect(test.deadLetters.show('1:0:1')).rejects.toMatchObject({ code: 'no-such-dead-letter' })
     await until(() => expect([other.unresolved('a'), other.list({ limit: 1 }).total]).toEqual([false, 0]))
     expect(keysOf(test)).toEqual([
-      ['1:0:1', false],
-      ['1:0:1', true],
-      ['1:0:1/resolved', true],
+      ['1:0:1:id-of-job', false],
+      ['1:0:1:id-of-job', true],
+      ['1:0:1:id-of-job/resolved', true],
     ])
-    const fresh = new DeadLetters(test.log, test.dead, quiet)
+    const fresh = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
     await fresh.caughtUp()
     expect([fresh.unresolved('a'), fresh.list({ limit: 1 }).total]).toEqual([false, 0])
     for (const letters of [other, fresh]) await letters.close()
@@ -56,7 +56,7 @@ describe('a dead letter that is dropped', () => {
     await folded(test, { a: '1', b: '2' })
     expect(test.deadLetters.unresolved('a')).toBe(true)
     expect(test.deadLetters.find('1:0:1').resolvedBy).toBeUndefined()
-    const fresh = new DeadLetters(test.log, test.dead, quiet)
+    const fresh = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
     await fresh.caughtUp()
     expect(fresh.unresolved('a')).toBe(true)
     await fresh.close()

@@ -15,15 +15,15 @@ describe('a record that cannot be folded', () => {
     const { letters, total } = test.deadLetters.list({ limit: 10 })
     expect(total).toBe(3)
     expect(letters.map(({ letter, reason, id, keyBytes, valueBytes }) => ({ letter, reason, id, keyBytes, valueBytes }))).toEqual([
-      { letter: '1:0:0', reason: 'value-not-json', id: 'a', keyBytes: 1, valueBytes: 7 },
-      { letter: '1:0:1', reason: 'key-null', id: undefined, keyBytes: undefined, valueBytes: 1 },
-      { letter: '1:0:2', reason: 'key-not-utf8', id: undefined, keyBytes: 1, valueBytes: 1 },
+      { letter: '1:0:0:id-of-job', reason: 'value-not-json', id: 'a', keyBytes: 1, valueBytes: 7 },
+      { letter: '1:0:1:id-of-job', reason: 'key-null', id: undefined, keyBytes: undefined, valueBytes: 1 },
+      { letter: '1:0:2:id-of-job', reason: 'key-not-utf8', id: undefined, keyBytes: 1, valueBytes: 1 },
     ])
     const shown = await test.deadLetters.show('1:0:0')
     expect([shown.key, shown.value].map(bytes => Buffer.from(bytes ?? []).toString())).toEqual(['a', '{"bad":'])
     expect((await test.deadLetters.show('1:0:1')).key).toBeNull()
     await expect(test.deadLetters.show('1:0:9')).rejects.toMatchObject({ code: 'no-such-dead-letter' })
-    expect(test.deadLetters.list({ after: '1:0:1', limit: 1 }).letters.map(letter => letter.letter)).toEqual(['1:0:2'])
+    expect(test.deadLetters.list({ after: '1:0:1', limit: 1 }).letters.map(letter => letter.letter)).toEqual(['1:0:2:id-of-job'])
     expect(test.deadLetters.list({ after: '1:0:99', limit: 1 }).letters).toEqual([])
     expect(() => test.deadLetters.list({ after: 'one', limit: 1 })).toThrow(expect.objectContaining({ code: 'no-such-dead-letter' }))
   })

@@ -36,7 +36,7 @@ describe('replay of a dead letter', () => {
     expect(await replaying(world)).toEqual({ kind: 'replayed', place: '0:1' })
     expect(await entries(world.backend, world.generation)).toEqual({ a: 'bad', b: '1' })
     expect(world.deadLetters.unresolved('a')).toBe(false)
-    expect(world.deadLetters.list({ limit: 10 }).letters.map(({ letter, resolvedBy }) => [letter, resolvedBy])).toEqual([['1:0:1', '0:1']])
+    expect(world.deadLetters.list({ limit: 10 }).letters.map(({ letter, resolvedBy }) => [letter, resolvedBy])).toEqual([['1:0:1:id-of-job', '0:1']])
     expect(world.topic.records[0]).toHaveLength(3)
     expect(await replaying(world)).toEqual({ kind: 'replayed', place: '0:1' })
   })

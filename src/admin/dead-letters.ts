@@ -4,6 +4,7 @@ import type { View } from '../generations/view.ts'
 import { count, invalidParameter, readQuery, single } from '../http/query.ts'
 import { sendJson } from '../http/send.ts'
 import { bufferOf } from '../model/bytes.ts'
+import { parseLetter } from '../model/dead-letter.ts'
 import { limits } from '../model/limits.ts'
 import { members } from './body.ts'
 import type { Verbs } from './verbs.ts'
@@ -16,8 +17,8 @@ export const deadLettersRoute =
     const query = readQuery(request.url, ['limit', 'after'])
     const limit = count(query, 'limit', limits.pageEntriesMax) ?? limits.pageEntries
     const after = single(query, 'after')
-    if (after !== undefined && !/^\d+:\d+:\d+$/.test(after)) {
-      throw invalidParameter('after', 'It is no letter', 'Send back `next` as it was: generation:partition:offset.')
+    if (after !== undefined && parseLetter(after, '') === undefined) {
+      throw invalidParameter('after', 'It is no letter', 'Send back `next` as it was: generation:partition:offset:topic id.')
     }
     const { letters, total, complete } = view.deadLetters().list({ limit: limit + 1, after })
     const items = letters.slice(0, limit)

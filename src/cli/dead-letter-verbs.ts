@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DeadLetter } from '../model/dead-letter.ts'
+import { type DeadLetter, formatLetterPlace } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { Client } from './client.ts'
@@ -12,6 +12,13 @@ import { nextStepsText } from './table.ts'
 interface VerbFlags extends ClientFlags {
   readonly all?: boolean
   readonly resolved?: boolean
+  readonly otherTopic?: boolean
+}
+
+/** A letter by its name, and as people see it. */
+interface Named {
+  readonly letter: string
+  readonly called: string
 }
 
 /** What became of a letter. */
@@ -24,25 +31,47 @@ interface Result {
   readonly detail?: string
 }
 
-interface Verb {
-  readonly name: 'replay' | 'drop'
-  /** The flag that stands for the letters. */
-  readonly flag: '--all' | '--resolved'
+/** A flag that stands for letters. */
+interface Choice {
+  readonly flag: '--all' | '--resolved' | '--other-topic'
+  readonly isGiven: (flags: VerbFlags) => boolean
   readonly chosen: (letter: DeadLetter) => boolean
+  /** What they are called where there are none. */
+  readonly plural: string
+}
+
+interface Verb {
+  readonly choices: readonly Choice[]
   readonly ask: (client: Client, path: string) => Promise<unknown>
 }
 
 const replay: Verb = {
-  name: 'replay',
-  flag: '--all',
-  chosen: ({ resolvedBy }) => resolvedBy === undefined,
+  choices: [
+    {
+      flag: '--all',
+      isGiven: ({ all }) => all === true,
+      chosen: ({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy === undefined,
+      plural: 'unresolved dead letters',
+    },
+  ],
   ask: (client, path) => client.getJson(`${path}/replay`, { method: 'POST', headers: { 'Content-Type': 'application/json' } }),
 }
 
 const drop: Verb = {
-  name: 'drop',
-  flag: '--resolved',
-  chosen: ({ resolvedBy }) => resolvedBy !== undefined,
+  choices: [
+    {
+      flag: '--resolved',
+      isGiven: ({ resolved }) => resolved === true,
+      chosen: ({ resolvedBy }) => resolvedBy !== undefined,
+      plural: 'resolved dead letters',
+    },
+    {
+      flag: '--other-topic',
+      isGiven: ({ otherTopic }) => otherTopic === true,
+      chosen: ({ otherTopic }) => otherTopic,
+      plural: 'dead letters of another topic',
+    },
+  ],
   ask: (client, path) => client.getJson(path, { method: 'DELETE' }),
 }
 
@@ -71,61 +100,70 @@ superseded     a later record of its key exists, and nothing was changed
     deadLetters
       .command('drop <view> [letters...]')
       .description('take them away for good, with the bytes of their records')
-      .option('--resolved', 'all that a later record has resolved'),
+      .option('--resolved', 'all that a later record has resolved')
+      .option('--other-topic', 'all of topics that the view no longer has'),
   )
     .addHelpText(
       'after',
       helpText([
         ['logfold deadletters drop job 1:3:17', ''],
         ['logfold deadletters drop job --resolved', ''],
+        ['logfold deadletters drop job --other-topic', ''],
       ]),
     )
     .action(async (view: string, letters: string[], flags: VerbFlags) => setExit(await run(drop, view, letters, flags, io)))
 }
 
-const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
+export const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
 
-/** One after the other. A letter that isn't there doesn't keep the others from their turn; a server that isn't does. */
+/** As people see it, and may name it. */
+export const calledLetter = (letter: DeadLetter): string => (letter.otherTopic ? letter.letter : formatLetterPlace(letter))
+
+/** One after the other. A letter that isn't there, or is of another topic, doesn't keep the others from their turn; a server that isn't does. */
 async function run(verb: Verb, view: string, named: readonly string[], flags: VerbFlags, io: Io): Promise<number> {
-  const whole = flags.all === true || flags.resolved === true
-  if (whole === named.length > 0) {
-    throw new LogfoldError('usage', `Name the letters, or say ${verb.flag}`, { remedy: `See them: logfold deadletters list ${view}` })
+  const choices = verb.choices.filter(({ isGiven }) => isGiven(flags))
+  if (choices.length > 0 === named.length > 0) {
+    throw new LogfoldError('usage', `Name the letters, or say ${verb.choices.map(({ flag }) => flag).join(' or ')}`, {
+      remedy: `See them: logfold deadletters list ${view}`,
+    })
   }
   const client = adminClient(flags, io)
-  const letters = whole ? await chosenLetters(client, view, verb) : named
+  const letters = choices.length === 0 ? named.map(letter => ({ letter, called: letter })) : await chosenLetters(client, view, choices)
   const results: object[] = []
   const failures: LogfoldError[] = []
   let faulty: string | undefined
-  for (const letter of letters) {
+  for (const { letter, called } of letters) {
     try {
       const result = (await verb.ask(client, `${lettersPath(view)}/${encodeURIComponent(letter)}`)) as Result
-      if (result.kind === 'still-faulty') faulty ??= letter
+      if (result.kind === 'still-faulty') faulty ??= called
       results.push(result)
-      if (flags.json !== true) await write(io.stdout, `${letter}  ${resultText(result)}\n`)
+      if (flags.json !== true) await write(io.stdout, `${called}  ${resultText(result)}\n`)
     } catch (error) {
       if (!isLogfoldError(error)) throw error
       failures.push(error)
       results.push({ letter, error: failureDocument(error) })
-      if (flags.json !== true) await write(io.stderr, `${letter}  error: ${error.message}\n`)
-      if (error.code !== 'no-such-dead-letter') break
+      if (flags.json !== true) await write(io.stderr, `${called}  error: ${error.message}\n`)
+      if (error.code !== 'no-such-dead-letter' && error.code !== 'foreign-dead-letter') break
     }
   }
   const steps = stepsOf(view, faulty, failures)
   if (flags.json === true) await printJson(io.stdout, { results, next_steps: steps })
-  else if (letters.length === 0) await write(io.stdout, `${view} has no ${verb === replay ? 'unresolved' : 'resolved'} dead letters\n`)
+  else if (letters.length === 0) await write(io.stdout, `${view} has no ${choices.map(({ plural }) => plural).join(' or ')}\n`)
   else await write(io.stdout, nextStepsText(steps))
   return Math.max(faulty === undefined ? 0 : 1, ...failures.map(({ kind }) => kind.exit))
 }
 
-async function chosenLetters(client: Client, view: string, { chosen }: Verb): Promise<readonly string[]> {
-  const letters: string[] = []
+async function chosenLetters(client: Client, view: string, choices: readonly Choice[]): Promise<readonly Named[]> {
+  const letters: Named[] = []
   for (let next: string | null | undefined; next !== null; ) {
     const after: string = next === undefined ? '' : `&after=${encodeURIComponent(next)}`
     const page = (await client.getJson(`${lettersPath(view)}?limit=${limits.pageEntriesMax}${after}`)) as {
       readonly items: readonly DeadLetter[]
       readonly next: string | null
     }
-    letters.push(...page.items.filter(chosen).map(({ letter }) => letter))
+    letters.push(
+      ...page.items.filter(each => choices.some(({ chosen }) => chosen(each))).map(each => ({ letter: each.letter, called: calledLetter(each) })),
+    )
     next = page.next
   }
   return letters

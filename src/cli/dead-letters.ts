@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { DeadLetter } from '../model/dead-letter.ts'
 import { limits } from '../model/limits.ts'
-import { addDeadLetterVerbs } from './dead-letter-verbs.ts'
+import { addDeadLetterVerbs, calledLetter, lettersPath } from './dead-letter-verbs.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, count, withAdminFlags } from './options.ts'
@@ -36,8 +36,6 @@ export function addDeadLetters(program: Command, io: Io, setExit: (code: number)
   addDeadLetterVerbs(command, io, setExit)
 }
 
-const lettersPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}/deadletters`
-
 async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
   const limit = count('--limit', flags.limit, 1, limits.pageEntriesMax) ?? limits.pageEntries
   const client = adminClient(flags, io)
@@ -56,27 +54,34 @@ async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
     await write(io.stdout, `${view} has no dead letters\n`)
     return
   }
-  const rows = page.items.map(({ letter, timestampMs, reason, id, resolvedBy, detail }) => [
-    letter,
-    new Date(timestampMs).toISOString(),
-    id === undefined ? '-' : JSON.stringify(id),
-    resolvedBy === undefined ? 'unresolved' : `by ${resolvedBy}`,
-    reason,
-    detail,
+  const rows = page.items.map(letter => [
+    calledLetter(letter),
+    new Date(letter.timestampMs).toISOString(),
+    letter.id === undefined ? '-' : JSON.stringify(letter.id),
+    resolvedText(letter),
+    letter.reason,
+    letter.detail,
   ])
   await write(io.stdout, `${table([['LETTER', 'TIME', 'ID', 'RESOLVED', 'REASON', 'DETAIL'], ...rows])}${nextStepsText(steps)}`)
 }
 
+function resolvedText({ otherTopic, resolvedBy }: DeadLetter): string {
+  if (otherTopic) return 'of another topic'
+  return resolvedBy === undefined ? 'unresolved' : `by ${resolvedBy}`
+}
+
 function listSteps(view: string, letters: readonly DeadLetter[], next: string | null): readonly string[] {
-  const [first] = letters
-  const unresolved = letters.some(({ id, resolvedBy }) => id !== undefined && resolvedBy === undefined)
-  const resolved = letters.some(({ resolvedBy }) => resolvedBy !== undefined)
+  const [first, last] = [letters[0], letters.at(-1)]
+  const unresolved = letters.some(({ id, otherTopic, resolvedBy }) => id !== undefined && !otherTopic && resolvedBy === undefined)
+  const resolved = letters.some(({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy !== undefined)
+  const foreign = letters.some(({ otherTopic }) => otherTopic)
   return [
-    ...(first === undefined ? [] : [`See the bytes of one: logfold deadletters show ${view} ${first.letter}`]),
+    ...(first === undefined ? [] : [`See the bytes of one: logfold deadletters show ${view} ${calledLetter(first)}`]),
     ...(unresolved ? [`An id is resolved by writing it again: logfold put ${view} ID VALUE`] : []),
     ...(unresolved ? [`Or, where an older logfold could not fold it, by folding it again: logfold deadletters replay ${view} --all`] : []),
     ...(resolved ? [`Take those that are resolved away: logfold deadletters drop ${view} --resolved`] : []),
-    ...(next === null ? [] : [`Go on: logfold deadletters list ${view} --after ${next}`]),
+    ...(foreign ? [`Take those of topics that the view no longer has away: logfold deadletters drop ${view} --other-topic`] : []),
+    ...(next === null || last === undefined ? [] : [`Go on: logfold deadletters list ${view} --after ${calledLetter(last)}`]),
   ]
 }
 
@@ -92,11 +97,12 @@ async function show(view: string, letter: string, flags: ClientFlags, io: Io): P
     ['reason', document.reason],
     ['detail', document.detail],
     ['id', document.id === undefined ? '-' : JSON.stringify(document.id)],
+    ['topic', `${document.topicId}${document.otherTopic ? ', not the one that the view has now' : ''}`],
     ['resolved', document.resolvedBy === undefined ? 'no' : `by ${document.resolvedBy}`],
     ['key', bytesText(document.key, document.keyBase64)],
     ['value', bytesText(document.value, document.valueBase64)],
   ])
-  await write(io.stdout, `${document.letter}\n${indented(facts)}`)
+  await write(io.stdout, `${calledLetter(document)}\n${indented(facts)}`)
 }
 
 /** Text as a JSON string, so that nothing in it moves the terminal; what is no text in base64. */

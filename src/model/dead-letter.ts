@@ -3,14 +3,18 @@ import type { Offset } from './record.ts'
 
 /**
  * A record that can't be folded, kept with its reason in the topic `<namespace>.<view>.dead`, compacted, under the key
- * `<generation>:<partition>:<offset>`. Its id is *unresolved* until a later record of the same key folds: until then the store keeps the old value.
+ * `<generation>:<partition>:<offset>:<topic id>`. Its id is *unresolved* until a later record of the same key folds: until then the store keeps the old value.
  */
 export interface DeadLetter {
-  /** `generation:partition:offset`, also its key in the topic. */
+  /** Its name, `generation:partition:offset:topic id`. */
   readonly letter: string
   readonly generation: number
   readonly partition: number
   readonly offset: Offset
+  /** Of the topic that the record stands in. */
+  readonly topicId: string
+  /** The view has another topic now, under the same name or another one: the letter says nothing of the ids of that, and its record isn't read. */
+  readonly otherTopic: boolean
   /** The record's time. Milliseconds since the epoch. */
   readonly timestampMs: number
   readonly reason: FaultReason
@@ -31,15 +35,28 @@ export interface DeadLetterWithBytes extends DeadLetter {
   readonly value: Uint8Array | null
 }
 
+type Named = Pick<DeadLetter, 'generation' | 'partition' | 'offset' | 'topicId'>
+
+export const formatLetter = ({ topicId, ...place }: Named): string => `${formatLetterPlace(place)}:${topicId}`
+
+/** What people may call a letter of the topic that the view has now. */
+export const formatLetterPlace = ({ generation, partition, offset }: Omit<Named, 'topicId'>): string => `${generation}:${partition}:${offset}`
+
+/** Undefined where it is no name of a letter. A name without a topic id is of the topic given. */
+export function parseLetter(name: string, topicId: string): Named | undefined {
+  const [, generation, partition, offset, named = topicId] = /^(\d+):(\d+):(\d+)(?::(.+))?$/.exec(name) ?? []
+  return offset === undefined ? undefined : { generation: Number(generation), partition: Number(partition), offset: Number(offset), topicId: named }
+}
+
 /** What the API and the admin listener may know of a view's dead letters: a fold of their topic, a moment behind it. */
 export interface DeadLetterReader {
   unresolved(id: string): boolean
-  /** By generation, partition and offset. `after` is a `letter`. `complete` is false where there are more than `total`. */
+  /** Those of the view's topic before those of others; by generation, partition and offset. `after` is the name of a letter. `complete` is false where there are more than `total`. */
   list(options: { readonly after?: string | undefined; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number
     readonly complete: boolean
   }
-  /** @throws no-such-dead-letter */
+  /** @param letter its name; without a topic id, of the view's topic. @throws no-such-dead-letter */
   show(letter: string): Promise<DeadLetterWithBytes>
 }

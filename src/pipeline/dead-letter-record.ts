@@ -1,17 +1,20 @@
-import type { DeadLetter, DeadLetterWithBytes } from '../model/dead-letter.ts'
+import { type DeadLetter, type DeadLetterWithBytes, formatLetter } from '../model/dead-letter.ts'
 import type { FaultReason } from '../model/fault.ts'
 import type { NewRecord } from '../model/record.ts'
 import type { FaultyRecord } from './fold.ts'
 
 /**
- * How a dead letter is written in its topic. Key: `<generation>:<partition>:<offset>`, and `…/resolved` beside it once it is. Value: one line of JSON, a line feed, then the bytes of the
+ * How a dead letter is written in its topic. Key: its name, and `…/resolved` beside it once it is. Value: one line of JSON, a line feed, then the bytes of the
  * record's key and of its value, so that no byte is changed and a value of any content takes no more room than it had.
+ *
+ * An earlier version left the topic id out, of the key and of the header: what it wrote is taken as of the view's topic.
  */
 interface Header {
   readonly format: 1
   readonly generation: number
   readonly partition: number
   readonly offset: number
+  readonly topicId: string
   readonly timestampMs: number
   readonly reason: FaultReason
   readonly detail: string
@@ -25,14 +28,17 @@ interface Header {
 const DETAIL_LENGTH_MAX = 500
 const LINE_FEED = 0x0a
 
-export const letterName = (generation: number, partition: number, offset: number): string => `${generation}:${partition}:${offset}`
+/** A record's place, but for its offset. */
+export type LetterPlace = Pick<DeadLetter, 'generation' | 'partition' | 'topicId'>
 
-export function letterOf(generation: number, partition: number, record: FaultyRecord): DeadLetterWithBytes {
+/** Of a record of the view's topic. */
+export function letterOf(place: LetterPlace, record: FaultyRecord): DeadLetterWithBytes {
+  const { offset } = record
   return {
-    letter: letterName(generation, partition, record.offset),
-    generation,
-    partition,
-    offset: record.offset,
+    letter: formatLetter({ ...place, offset }),
+    ...place,
+    offset,
+    otherTopic: false,
     timestampMs: record.timestampMs,
     reason: record.fault.reason,
     detail: describe(record).slice(0, DETAIL_LENGTH_MAX).toWellFormed(),
@@ -52,21 +58,22 @@ function describe({ fault }: FaultyRecord): string {
 
 const RESOLVED = '/resolved'
 
-/** Says, beside a letter, by which record of its id it is resolved. Small, so that a record that folds is never held up by the bytes of those that didn't. */
-export const resolutionRecord = (letter: string, resolvedBy: string): NewRecord => ({
+/** Says, beside the letter of this key, by which record of its id it is resolved. Small, so that a record that folds is never held up by the bytes of those that didn't. */
+export const resolutionRecord = (key: string, resolvedBy: string): NewRecord => ({
   partition: 0,
-  key: Buffer.from(letter + RESOLVED),
+  key: Buffer.from(key + RESOLVED),
   value: Buffer.from(JSON.stringify({ format: 1, resolvedBy })),
 })
 
-/** Takes a letter away, and what says that it is resolved: that last, as without its letter it means nothing. */
-export const dropRecords = (letter: string): readonly NewRecord[] =>
-  [letter, letter + RESOLVED].map(key => ({ partition: 0, key: Buffer.from(key), value: null }))
+/** Takes the letter of this key away, and what says that it is resolved: that last, as without its letter it means nothing. */
+export const dropRecords = (key: string): readonly NewRecord[] =>
+  [key, key + RESOLVED].map(each => ({ partition: 0, key: Buffer.from(each), value: null }))
 
-export function decodeResolution(key: string, value: Uint8Array): { readonly letter: string; readonly resolvedBy: string } | undefined {
+/** With the key of the letter that it stands beside. */
+export function decodeResolution(key: string, value: Uint8Array): { readonly letterKey: string; readonly resolvedBy: string } | undefined {
   if (!key.endsWith(RESOLVED)) return undefined
   const { resolvedBy } = parse(value) as { resolvedBy?: unknown }
-  return typeof resolvedBy === 'string' ? { letter: key.slice(0, -RESOLVED.length), resolvedBy } : undefined
+  return typeof resolvedBy === 'string' ? { letterKey: key.slice(0, -RESOLVED.length), resolvedBy } : undefined
 }
 
 export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
@@ -75,6 +82,7 @@ export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
     generation: letter.generation,
     partition: letter.partition,
     offset: letter.offset,
+    topicId: letter.topicId,
     timestampMs: letter.timestampMs,
     reason: letter.reason,
     detail: letter.detail,
@@ -85,29 +93,31 @@ export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), letter.key ?? Buffer.alloc(0), letter.value ?? Buffer.alloc(0)])
 }
 
-/** Without its bytes. Undefined where this isn't a dead letter of a format known here. */
-export function decodeLetter(value: Uint8Array): DeadLetter | undefined {
-  const header = readHeader(value)
-  return header === undefined ? undefined : fromHeader(header)
+/** Without its bytes. Undefined where this isn't a dead letter of a format known here. @param topicId of the view's topic */
+export function decodeLetter(value: Uint8Array, topicId: string): DeadLetter | undefined {
+  const header = readHeader(value, topicId)
+  return header === undefined ? undefined : fromHeader(header, topicId)
 }
 
-export function decodeLetterWithBytes(value: Uint8Array): DeadLetterWithBytes | undefined {
-  const header = readHeader(value)
+export function decodeLetterWithBytes(value: Uint8Array, topicId: string): DeadLetterWithBytes | undefined {
+  const header = readHeader(value, topicId)
   if (header === undefined) return undefined
   const keyStart = value.indexOf(LINE_FEED) + 1
   const valueStart = keyStart + (header.keyBytes ?? 0)
   return {
-    ...fromHeader(header),
+    ...fromHeader(header, topicId),
     key: header.keyBytes === null ? null : value.slice(keyStart, valueStart),
     value: header.valueBytes === null ? null : value.slice(valueStart, valueStart + header.valueBytes),
   }
 }
 
-const fromHeader = (header: Header): DeadLetter => ({
-  letter: letterName(header.generation, header.partition, header.offset),
+const fromHeader = (header: Header, topicId: string): DeadLetter => ({
+  letter: formatLetter(header),
   generation: header.generation,
   partition: header.partition,
   offset: header.offset,
+  topicId: header.topicId,
+  otherTopic: header.topicId !== topicId,
   timestampMs: header.timestampMs,
   reason: header.reason,
   detail: header.detail,
@@ -117,10 +127,10 @@ const fromHeader = (header: Header): DeadLetter => ({
   resolvedBy: undefined,
 })
 
-function readHeader(value: Uint8Array): Header | undefined {
+function readHeader(value: Uint8Array, topicId: string): Header | undefined {
   const end = value.indexOf(LINE_FEED)
   const header = parse(value.subarray(0, Math.max(end, 0))) as Partial<Header>
-  return header.format === 1 ? (header as Header) : undefined
+  return header.format === 1 ? { topicId, ...(header as Omit<Header, 'topicId'>) } : undefined
 }
 
 /** An empty object where it is no JSON object: somebody else's record. */

@@ -5,7 +5,7 @@ import type { Logger } from '../model/logger.ts'
 import type { NewRecord, Offset, RecordCursor } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
-import { decodeLetterWithBytes, dropRecords, encodeLetter, letterName, letterOf } from './dead-letter-record.ts'
+import { decodeLetterWithBytes, dropRecords, encodeLetter, type LetterPlace, letterOf } from './dead-letter-record.ts'
 import type { FaultyRecord } from './fold.ts'
 import { LetterTable, noSuchLetter } from './letter-table.ts'
 
@@ -22,7 +22,8 @@ export class DeadLetters implements DeadLetterReader {
   readonly #topic: Topic
   readonly #writer: LogWriter
   readonly #logger: Logger
-  readonly #table = new LetterTable()
+  readonly #topicId: string
+  readonly #table: LetterTable
   readonly #readers = new Set<LogReader>()
   readonly #closing = new AbortController()
   readonly #caughtUp = Promise.withResolvers<void>()
@@ -32,10 +33,16 @@ export class DeadLetters implements DeadLetterReader {
   /** Settles with its next move; rejected once it can't move any more. */
   #moved = Promise.withResolvers<void>()
 
-  constructor(log: Log, topic: Topic, logger: Logger) {
+  /**
+   * @param topic of the dead letters
+   * @param topicId of the view's topic: of which the letters are that are written, and whose ids are unresolved
+   */
+  constructor(log: Log, topic: Topic, topicId: string, logger: Logger) {
     this.#log = log
     this.#topic = topic
+    this.#topicId = topicId
     this.#logger = logger
+    this.#table = new LetterTable(topicId)
     this.#writer = log.writer(topic)
     this.#caughtUp.promise.catch(() => undefined)
     this.#moved.promise.catch(() => undefined)
@@ -77,8 +84,8 @@ export class DeadLetters implements DeadLetterReader {
 
   /** Writes a letter for each record that has none yet; settles once the log has them. Waits and retries while the log is away. */
   async add(generation: number, partition: number, faulty: readonly FaultyRecord[], signal: AbortSignal): Promise<readonly DeadLetter[]> {
-    const fresh = faulty.filter(record => !this.#table.has(letterName(generation, partition, record.offset)))
-    const letters = fresh.map(record => letterOf(generation, partition, record))
+    const place: LetterPlace = { generation, partition, topicId: this.#topicId }
+    const letters = faulty.map(record => letterOf(place, record)).filter(({ letter }) => !this.#table.has(letter))
     await this.#write(letters.map(letterRecord), signal)
     const added = letters.map(({ key: _key, value: _value, ...letter }) => letter)
     const first = added[0]
@@ -102,8 +109,7 @@ export class DeadLetters implements DeadLetterReader {
    * @throws no-such-dead-letter; the signal's reason
    */
   async drop(letter: string, signal: AbortSignal): Promise<void> {
-    const name = this.find(letter).letter
-    const last = await this.#write(dropRecords(name), signal)
+    const last = await this.#write(dropRecords(this.#table.get(letter).key), signal)
     // Learned from the reader alone: it may have yet to read the letter itself, and would bring it back.
     await this.#readTo(last + 1, signal)
   }
@@ -195,7 +201,7 @@ export class DeadLetters implements DeadLetterReader {
     try {
       const cursor = (await reader.next(0)).records()
       if (!cursor.next() || cursor.offset !== at || cursor.valueEnd < 0) return undefined
-      return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd))
+      return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd), this.#topicId)
     } catch (error) {
       if (!isLogfoldError(error, 'closed') || this.#closing.signal.aborted) throw error
       throw new LogfoldError('log-unavailable', `The log does not give the letter within ${SHOW_MS / 1000} s`, { cause: error })

@@ -1,21 +1,27 @@
-import type { DeadLetter } from '../model/dead-letter.ts'
+import { type DeadLetter, formatLetter, parseLetter } from '../model/dead-letter.ts'
 import { LogfoldError } from '../model/errors.ts'
 import { formatPlace, type NewRecord, type Offset } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { decodeLetter, decodeResolution, resolutionRecord } from './dead-letter-record.ts'
 
-/** Letters kept in memory, about 500 bytes each. More are written all the same, but not listed, and their ids are not known as unresolved. */
+/** Letters of the view's topic that are kept in memory, and of others, about 500 bytes each. More are written all the same, but not listed, and their ids are not known as unresolved. */
 const LETTERS_MAX = 100_000
 
-/** A letter, and where it stands in its own topic. */
+/** A letter, and where it stands in its own topic, under which key. */
 export interface Known {
   readonly letter: DeadLetter
+  readonly key: string
   readonly at: Offset
 }
 
-/** The fold of the topic of dead letters. A record may be learned more than once, and before or after its neighbours: what is known in the end is the same. */
+/**
+ * The fold of the topic of dead letters. Those of a topic that the view had before are known, but none of their ids is unresolved. A record may be learned more than once, and before or
+ * after its neighbours: what is known in the end is the same.
+ */
 export class LetterTable {
-  readonly #letters = new Map<string, Known>()
+  readonly #topicId: string
+  /** By name. Those of other topics take no room from those of the view's. */
+  readonly #letters = { here: new Map<string, Known>(), elsewhere: new Map<string, Known>() }
   /** Id → names of its letters that aren't resolved. */
   readonly #unresolved = new Map<string, Set<string>>()
   /**
@@ -27,21 +33,27 @@ export class LetterTable {
   /** There are more letters than are kept. */
   #full = false
 
-  learn(key: Uint8Array | null, value: Uint8Array | null, at: Offset): void {
-    const name = Buffer.from(key ?? []).toString('utf8')
-    const resolution = value === null ? undefined : decodeResolution(name, value)
-    if (resolution !== undefined) this.#learnResolved(resolution.letter, resolution.resolvedBy)
-    else if (value === null) this.#forget(name)
-    else this.#learnLetter(decodeLetter(value), at)
+  /** @param topicId of the view's topic */
+  constructor(topicId: string) {
+    this.#topicId = topicId
   }
 
-  has(letter: string): boolean {
-    return this.#letters.has(letter)
+  learn(bytes: Uint8Array | null, value: Uint8Array | null, at: Offset): void {
+    const key = Buffer.from(bytes ?? []).toString('utf8')
+    const resolution = value === null ? undefined : decodeResolution(key, value)
+    if (resolution !== undefined) this.#learnResolved(this.#nameOf(resolution.letterKey), resolution.resolvedBy)
+    else if (value === null) this.#forget(key)
+    else this.#learnLetter(decodeLetter(value, this.#topicId), key, at)
   }
 
-  /** @throws no-such-dead-letter */
+  has(name: string): boolean {
+    return this.#of(name).has(name)
+  }
+
+  /** @param letter a name, or one without a topic id. @throws no-such-dead-letter */
   get(letter: string): Known {
-    const known = this.#letters.get(letter)
+    const name = this.#nameOf(letter)
+    const known = this.#of(name).get(name)
     if (known === undefined) throw noSuchLetter(letter)
     return known
   }
@@ -50,15 +62,17 @@ export class LetterTable {
     return this.#unresolved.has(id)
   }
 
-  /** Sorted by place. */
+  /** Sorted by place, those of the view's topic first. */
   list({ after, limit }: { readonly after?: string | undefined; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number
     readonly complete: boolean
   } {
-    this.#sorted ??= [...this.#letters.values()].map(({ letter }) => letter).toSorted(byPlace)
+    const { here, elsewhere } = this.#letters
+    this.#sorted ??= [...here.values(), ...elsewhere.values()].map(known => known.letter).toSorted(byPlace)
     const sorted = this.#sorted
-    const start = after === undefined ? 0 : sorted.findIndex(letter => byPlace(letter, placeOf(after)) > 0)
+    const last = after === undefined ? undefined : this.#placeOf(after)
+    const start = last === undefined ? 0 : sorted.findIndex(letter => byPlace(letter, last) > 0)
     return { letters: start < 0 ? [] : sorted.slice(start, start + limit), total: sorted.length, complete: !this.#full }
   }
 
@@ -68,47 +82,65 @@ export class LetterTable {
     const records: NewRecord[] = []
     for (const { id, offset } of ops) {
       for (const name of this.#unresolved.get(id) ?? []) {
-        const letter = this.#letters.get(name)?.letter
-        const resolves = letter?.generation === generation && letter.partition === partition && letter.offset <= offset
-        if (resolves) records.push(resolutionRecord(name, formatPlace(partition, offset)))
+        const { letter, key } = this.get(name)
+        const resolves = letter.generation === generation && letter.partition === partition && letter.offset <= offset
+        if (resolves) records.push(resolutionRecord(key, formatPlace(partition, offset)))
       }
     }
     return records
   }
 
-  #learnLetter(letter: DeadLetter | undefined, at: Offset): void {
-    if (letter === undefined || this.#letters.has(letter.letter)) return
-    if (this.#letters.size >= LETTERS_MAX) {
+  #nameOf(letter: string): string {
+    const named = parseLetter(letter, this.#topicId)
+    return named === undefined ? letter : formatLetter(named)
+  }
+
+  #of(name: string): Map<string, Known> {
+    return name.endsWith(`:${this.#topicId}`) ? this.#letters.here : this.#letters.elsewhere
+  }
+
+  /** Of a letter by its name, whether it is still there or was dropped meanwhile. @throws no-such-dead-letter */
+  #placeOf(letter: string): Place {
+    const named = parseLetter(letter, this.#topicId)
+    if (named === undefined) throw noSuchLetter(`${letter} to go on after`)
+    return { ...named, otherTopic: named.topicId !== this.#topicId }
+  }
+
+  #learnLetter(letter: DeadLetter | undefined, key: string, at: Offset): void {
+    if (letter === undefined || this.has(letter.letter)) return
+    const letters = this.#of(letter.letter)
+    if (letters.size >= LETTERS_MAX) {
       this.#full = true
       return
     }
     this.#sorted = undefined
     const resolvedBy = this.#resolvedAhead.get(letter.letter)
     this.#resolvedAhead.delete(letter.letter)
-    this.#letters.set(letter.letter, { letter: { ...letter, resolvedBy }, at })
-    if (letter.id === undefined || resolvedBy !== undefined) return
+    letters.set(letter.letter, { letter: { ...letter, resolvedBy }, key, at })
+    if (letter.otherTopic || letter.id === undefined || resolvedBy !== undefined) return
     const names = this.#unresolved.get(letter.id)
     if (names === undefined) this.#unresolved.set(letter.id, new Set([letter.letter]))
     else names.add(letter.letter)
   }
 
   #learnResolved(name: string, resolvedBy: string): void {
-    const known = this.#letters.get(name)
+    const known = this.#of(name).get(name)
     if (known === undefined) {
       if (this.#resolvedAhead.size < LETTERS_MAX) this.#resolvedAhead.set(name, resolvedBy)
       return
     }
     this.#sorted = undefined
-    this.#letters.set(name, { letter: { ...known.letter, resolvedBy }, at: known.at })
+    this.#of(name).set(name, { ...known, letter: { ...known.letter, resolvedBy } })
     this.#settle(known.letter.id, name)
   }
 
-  #forget(name: string): void {
+  #forget(key: string): void {
+    const name = this.#nameOf(key)
     this.#resolvedAhead.delete(name)
-    const known = this.#letters.get(name)
-    if (known === undefined) return
+    const known = this.#of(name).get(name)
+    if (known?.key !== key) return
     this.#sorted = undefined
-    this.#letters.delete(name)
+    this.#of(name).delete(name)
     this.#settle(known.letter.id, name)
   }
 
@@ -122,13 +154,11 @@ export class LetterTable {
 
 export const noSuchLetter = (letter: string): LogfoldError => new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
 
-type Place = Pick<DeadLetter, 'generation' | 'partition' | 'offset'>
+type Place = Pick<DeadLetter, 'otherTopic' | 'topicId' | 'generation' | 'partition' | 'offset'>
 
-/** Of a letter by its name, whether it is still there or was dropped meanwhile. @throws no-such-dead-letter */
-function placeOf(name: string): Place {
-  const [, generation, partition, offset] = /^(\d+):(\d+):(\d+)$/.exec(name) ?? []
-  if (offset === undefined) throw noSuchLetter(`${name} to go on after`)
-  return { generation: Number(generation), partition: Number(partition), offset: Number(offset) }
-}
-
-const byPlace = (a: Place, b: Place): number => a.generation - b.generation || a.partition - b.partition || a.offset - b.offset
+const byPlace = (a: Place, b: Place): number =>
+  Number(a.otherTopic) - Number(b.otherTopic) ||
+  Number(a.topicId > b.topicId) - Number(a.topicId < b.topicId) ||
+  a.generation - b.generation ||
+  a.partition - b.partition ||
+  a.offset - b.offset

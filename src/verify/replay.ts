@@ -1,6 +1,6 @@
 import { bufferOf } from '../model/bytes.ts'
 import type { DeadLetter } from '../model/dead-letter.ts'
-import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import { LogfoldError } from '../model/errors.ts'
 import type { FaultReason } from '../model/fault.ts'
 import { type Generation, generationName } from '../model/generation.ts'
 import type { Log, LogReader, Topic } from '../model/log.ts'
@@ -10,6 +10,7 @@ import type { ViewBackend, ViewOp } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { type FoldRules, fold } from '../pipeline/fold.ts'
 import { Patience } from './patience.ts'
+import { copied, openReader } from './reading.ts'
 import { Shards } from './shards.ts'
 
 export interface ReplayOptions {
@@ -35,12 +36,18 @@ export type Replayed =
 /**
  * Folds the record of a dead letter again, at its place. Nothing is appended to the view's topic. Waits for a store, or a log, that is away, and for a shard that hasn't come to the
  * record yet, until the signal says otherwise. May be repeated.
- * @throws no-such-dead-letter, also for one of another generation; foreign-store, definition-changed, store-refused and what reading the log throws; the signal's reason
+ * @throws no-such-dead-letter, also for one of another generation; foreign-dead-letter: of another topic; foreign-store, definition-changed, store-refused and what reading the log throws; the signal's reason
  */
 export async function replay(options: ReplayOptions, letter: string, signal: AbortSignal): Promise<Replayed> {
+  const { generation, topic } = options
   const found = options.deadLetters.find(letter)
-  if (found.generation !== options.generation.number) {
-    throw new LogfoldError('no-such-dead-letter', `The dead letter ${letter} is not of ${generationName(options.generation)}, which is folded here`)
+  if (found.topicId !== topic.id) {
+    const detail = `The dead letter ${letter} is of a topic with the id ${found.topicId}; ${generation.view} is folded from ${topic.name}, whose id is ${topic.id}`
+    const remedy = `Drop it: logfold deadletters drop ${generation.view} ${found.letter}. Where the view is given that topic again, it can be replayed`
+    throw new LogfoldError('foreign-dead-letter', detail, { remedy })
+  }
+  if (found.generation !== generation.number) {
+    throw new LogfoldError('no-such-dead-letter', `The dead letter ${letter} is not of ${generationName(generation)}, which is folded here`)
   }
   return await new Replay(options, found, signal).run()
 }
@@ -91,7 +98,7 @@ class Replay {
       const [op] = ops
       const [fault] = faulty
       if (fault !== undefined) return { kind: 'still-faulty', reason: fault.fault.reason, detail: fault.fault.detail }
-      if (op !== undefined) return { op: copied(op), key: Buffer.from(op.id) }
+      if (op !== undefined) return { op: op.kind === 'set' ? copied(op) : op, key: Buffer.from(op.id) }
       // A key that is no id has no later record that would count.
       return id === undefined ? { kind: 'still-faulty', reason, detail } : { kind: 'superseded', by: undefined }
     })
@@ -129,38 +136,24 @@ class Replay {
       const { position, vouched } = checkpoint
       if (position <= offset || vouched < position) break
       if (position > known) return 'further'
-      const { outcome, cause } = await this.#shards.repair(shard, { partition, from: position, vouched, checkpoint, ops: [op] })
-      if (outcome === 'applied') return 'written'
-      if (outcome === 'refused')
+      const outcome = await this.#shards.repair(shard, { partition, from: position, vouched, checkpoint, ops: [op] })
+      if (outcome.kind === 'applied') return 'written'
+      if (outcome.kind === 'refused') {
+        const { cause } = outcome
         throw new LogfoldError('store-refused', `Shard ${shard} refuses the value of dead letter ${this.#letter.letter}`, { cause })
-      checkpoint = outcome === 'unknown' ? undefined : outcome
+      }
+      checkpoint = outcome.kind === 'elsewhere' ? outcome.checkpoint : undefined
     }
     this.#patience.tell(`shard ${shard}, to vouch for what comes after ${formatPlace(partition, offset)}`)
     return 'later'
   }
 
   async #reading<T>(position: Offset, work: (reader: LogReader) => Promise<T>): Promise<T> {
-    const { log, topic } = this.#options
-    const { signal } = this.#patience
-    signal.throwIfAborted()
-    const reader = log.reader(topic, this.#letter.partition, position)
-    const close = (): void => reader.close()
-    signal.addEventListener('abort', close)
+    const reader = openReader({ ...this.#options, patience: this.#patience }, this.#letter.partition, position)
     try {
       return await work(reader)
-    } catch (error) {
-      if (isLogfoldError(error, 'closed')) signal.throwIfAborted()
-      throw error
     } finally {
-      signal.removeEventListener('abort', close)
-      close()
+      reader.close()
     }
   }
-}
-
-/** So that it doesn't keep the stretch it came with. */
-function copied(op: ViewOp): ViewOp {
-  if (op.kind === 'del') return op
-  const buffer = op.value.buffer.slice(op.value.start, op.value.end)
-  return { ...op, value: { buffer, start: 0, end: buffer.length } }
 }

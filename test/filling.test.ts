@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
 import { LogfoldError } from '../src/model/errors.ts'
@@ -14,6 +15,7 @@ describe('a view that is filled', () => {
     const backend = new MemoryBackend(['a', 'b'])
     const real = backend.admin(generation)
     for (const shard of backend.shards) await real.open(shard)
+    const stopped: LogfoldError[] = []
     /** A worker that goes to the store in some other way. */
     const worker = (changed: Partial<ViewAdmin>): Filling => {
       const admin: ViewAdmin = {
@@ -21,15 +23,16 @@ describe('a view that is filled', () => {
         opening: shard => real.opening(shard),
         markFilled: (shard, opening, ends) => real.markFilled(shard, opening, ends),
         serve: () => real.serve(),
+        marks: shard => real.marks(shard),
         stats: shard => real.stats(shard),
         scan: (shard, options) => real.scan(shard, options),
         look: (shard, ids) => real.look(shard, ids),
         drop: signal => real.drop(signal),
         ...changed,
       }
-      return new Filling({ log, topic, backend, logger }, admin, backend.reader(generation))
+      return new Filling({ log, topic, backend, logger, stop: error => stopped.push(error) }, admin)
     }
-    return { worker, topic, backend, generation, real, reader: backend.reader(generation) }
+    return { worker, stopped, log, topic, backend, generation, real, reader: backend.reader(generation) }
   }
 
   it('is looked at again where a shard was opened anew while it was being shown', async () => {
@@ -139,6 +142,82 @@ describe('a view that is filled', () => {
     await until(async () => expect(await reader.filled(away)).toBe(true))
     await filling.stop()
   })
+
+  it.each(['opening', 'markFilled', 'serve'] as const)('is stopped by a bug that the store’s code meets in %s, and not by an outage', async asked => {
+    const { worker, stopped, real } = await setUp()
+    const askedAgain = Promise.withResolvers<void>()
+    let asks = 0
+    let thrown: unknown = new LogfoldError('view-unavailable', 'away')
+    const filling = worker({
+      [asked]: async () => {
+        // Each round asks at most both shards.
+        if (++asks === 3) askedAgain.resolve()
+        throw thrown
+      },
+    })
+    filling.start()
+    await askedAgain.promise
+    expect(stopped).toEqual([])
+    thrown = new TypeError('odd')
+    await until(() => expect(stopped).toMatchObject([{ code: 'internal', message: expect.stringContaining('odd'), cause: thrown }]))
+    await filling.stop()
+    await real.serve()
+  })
+
+  it('is stopped by a bug of one shard, though another one is away', async () => {
+    const { worker, stopped, real } = await setUp()
+    const filling = worker({
+      opening: async shard => {
+        throw shard === 'a' ? new LogfoldError('view-unavailable', 'away') : new TypeError('odd')
+      },
+    })
+    filling.start()
+    await until(() => expect(stopped).toMatchObject([{ code: 'internal' }]))
+    await filling.stop()
+    await real.serve()
+  })
+
+  it('is shown again where nothing is any more, and left alone where something is', async () => {
+    const { worker, real } = await setUp()
+    let shows = 0
+    let shown = true
+    const served = new EventEmitter()
+    const filling = worker({
+      marks: async () => ({ filled: true, shown }),
+      serve: async () => {
+        await real.serve()
+        shows++
+        served.emit('served')
+      },
+    })
+    const first = once(served, 'served')
+    filling.start()
+    await first
+    await filling.check('a')
+    expect(shows).toBe(1)
+    shown = false
+    const second = once(served, 'served')
+    await filling.check('a')
+    await second
+    expect(shows).toBe(2)
+    await filling.stop()
+  })
+
+  it.each(['view-lost', 'foreign-store', 'view-unavailable', 'closed'] as const)(
+    'is left to others by a check that is answered %s; a bug is thrown',
+    async code => {
+      const { worker } = await setUp()
+      let thrown: Error = new LogfoldError(code, 'no marks')
+      const filling = worker({
+        marks: async () => {
+          throw thrown
+        },
+      })
+      await filling.check('a')
+      thrown = new TypeError('odd')
+      await expect(filling.check('a')).rejects.toBe(thrown)
+    },
+  )
 
   it('waits between two tries to show it, and complains once', async () => {
     const warnings: string[] = []

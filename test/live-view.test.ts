@@ -15,6 +15,8 @@ afterEach(async () => {
 
 interface World {
   readonly backend: MemoryBackend
+  /** What the views that serve have met. */
+  readonly bugs: readonly unknown[]
   put(id: string, value: string): void
   /** Another process that serves the view. */
   serve(whenBehind?: 'refuse' | 'serve'): LiveView<DeadLetters>
@@ -28,6 +30,7 @@ async function world(): Promise<World> {
   const log = new ScriptedLog()
   const backend = new MemoryBackend(['a', 'b'])
   const topic = await log.topic({ name: 'job', partitions: 1, replication: 1, create: true })
+  const bugs: unknown[] = []
   const serve = (whenBehind: 'refuse' | 'serve' = 'refuse'): LiveView<DeadLetters> => {
     const view = new LiveView<DeadLetters>({
       definition: {
@@ -49,8 +52,9 @@ async function world(): Promise<World> {
       namespace: 'logfold',
       log,
       backend,
-      openDeadLetters: (at, letters) => new DeadLetters(at, letters, quiet),
+      openDeadLetters: (at, letters, topicId) => new DeadLetters(at, letters, topicId, quiet),
       logger: quiet,
+      failed: error => bugs.push(error),
     })
     ending.push(() => view.close())
     return view
@@ -70,7 +74,7 @@ async function world(): Promise<World> {
     topic.put(0, id, value)
     log.wake()
   }
-  return { backend, put, serve, fold, filled }
+  return { backend, bugs, put, serve, fold, filled }
 }
 
 const kinds = (view: LiveView<DeadLetters>): Record<string, string> =>
@@ -116,6 +120,25 @@ describe('a view over several shards', () => {
     expect(code(() => view.serving())).toBe('none')
     const told = view.doubt(new LogfoldError('view-folding', 'not filled yet'))
     expect(told.message).toBe('The view job is being folded: shard a, 0 of 20 offsets (0 %) so far')
+  })
+})
+
+describe('what the code of a store throws', () => {
+  it('is a bug, and no absence of the store, unless it is an answer', async () => {
+    const { backend, bugs, serve } = await world()
+    const thrown: Record<string, unknown> = { a: new LogfoldError('view-unavailable', 'away') }
+    const makeReader = backend.reader.bind(backend)
+    backend.reader = generation => {
+      const reader = makeReader(generation)
+      reader.filled = async shard => Promise.reject(thrown[shard])
+      return reader
+    }
+    thrown.b = thrown.a
+    const view = serve()
+    await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'away' }))
+    expect(bugs).toEqual([])
+    thrown.b = new TypeError('odd')
+    await until(() => expect(bugs).toEqual([thrown.b]))
   })
 })
 

@@ -19,3 +19,14 @@ it('a pipeline folds though the log can’t tell where it ends, and is ready whe
   led = true
   await until(() => expect(test.pipeline.unready()).toBeUndefined())
 })
+
+it('a bug that the log’s code meets, when it is asked where it ends, stops the view', async () => {
+  const test = await start()
+  const endOffsets = test.log.endOffsets.bind(test.log)
+  test.log.endOffsets = async topic => {
+    if (topic.name === 'job') throw new TypeError('odd')
+    return endOffsets(topic)
+  }
+  await test.pipeline.start()
+  await until(() => expect(test.stopped).toMatchObject([{ code: 'internal', message: 'The end offsets: odd' }]))
+})

@@ -108,6 +108,20 @@ describe('a shard whose deletes may be missing', () => {
   })
 })
 
+it('a bug that the log’s code meets, when it is asked for missing deletes in another’s partition, stops the view', async () => {
+  const log = new SplitLog()
+  log.assignments.push([0])
+  const test = await start({ log, partitions: 2 })
+  const asked = log.missingDeletes.bind(log)
+  const thrown = new TypeError('odd')
+  log.missingDeletes = async (topic, partition, since) => {
+    if (partition === 1) throw thrown
+    return await asked(topic, partition, since)
+  }
+  await test.pipeline.start()
+  await until(() => expect(test.stopped).toMatchObject([{ code: 'internal', cause: thrown }]))
+})
+
 describe('a shard that catches up behind a hole', () => {
   it('makes the others take back nothing that they have vouched for', async () => {
     const log = new ScriptedLog()

@@ -8,6 +8,7 @@ import {
   type Entry,
   type ListOptions,
   type Look,
+  type Marks,
   type OpenOutcome,
   type Page,
   type Scan,
@@ -192,6 +193,11 @@ export class MemoryAdmin implements ViewAdmin {
   /** Nobody looks into a process's memory, so there is nothing to show; only the generation must be there. */
   async serve(): Promise<void> {
     for (const name of this.#backend.shards) openCopy((await this.#backend.enter(name)).shard, this.#generation)
+  }
+
+  async marks(name: string): Promise<Marks> {
+    const { shard } = await this.#backend.enter(name)
+    return { filled: openCopy(shard, this.#generation).filled, shown: true }
   }
 
   async stats(name: string): Promise<ShardStats> {

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import type { Look, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
+import type { Look, Marks, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import type { Connections, Run } from './connections.ts'
 import { dropTable, emptyTable, hasShape } from './entries.ts'
 import { isContention } from './faults.ts'
-import { assertShard, entriesTable, type OwnNames, ownNames } from './names.ts'
+import { assertShard, entriesTable, type OwnNames, ownNames, sqlView } from './names.ts'
 import { PostgresScan } from './scan.ts'
 import { lock, prepareSchema } from './schema.ts'
 import { show } from './sql-view.ts'
@@ -107,6 +107,18 @@ export class PostgresAdmin implements ViewAdmin {
         await show(run, this.#schema, this.#generation)
       }),
     )
+  }
+
+  async marks(shard: string): Promise<Marks> {
+    assertShard(shard)
+    const statement = {
+      name: 'marks',
+      text: `SELECT ${STANDING}, to_regclass($3) IS NOT NULL FROM ${this.#own.identity} i WHERE i.generation = $1 AND to_regclass($2) IS NOT NULL`,
+      values: [this.#name, this.#table, sqlView(this.#schema, this.#generation)],
+    }
+    const [row] = await this.#asking(() => this.#connections.ask('read', statement))
+    const { filled } = assertOpen(standingOf(row?.[0], this.#generation), this.#generation)
+    return { filled, shown: row?.[1] === 't' }
   }
 
   /** What the checkpoints say: counting millions of rows takes seconds. */

@@ -1,4 +1,4 @@
-import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { isAnswer, isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
@@ -54,7 +54,7 @@ export class PostgresBackend implements ViewBackend {
       await this.#assertWritable(run)
       return undefined
     } catch (error) {
-      if (isLogfoldError(error, 'closed') || !(error instanceof Error)) throw error
+      if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
       return error
     }
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Pool, type PoolClient } from 'pg'
-import { LogfoldError } from '../../src/model/errors.ts'
+import { isCodeFault, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { Address } from './address.ts'
 import { explained, isBusy, isContention, leavesUsable } from './faults.ts'
@@ -109,6 +109,7 @@ export class Connections {
       this.#answered(purpose, undefined)
       return result
     } catch (error) {
+      if (isCodeFault(error)) throw error
       const fault = explained(error, this.#options.address.name)
       this.#answered(purpose, fault)
       throw fault
@@ -118,7 +119,7 @@ export class Connections {
   }
 
   async #connected<T>(purpose: Purpose, work: (run: Run) => Promise<T>): Promise<T> {
-    const client = await this.#pools[purpose].connect()
+    const client = await this.#pools[purpose].connect().catch(throwByDriver)
     let usable = true
     try {
       const run: Run = statement => runOn(client, statement)
@@ -155,12 +156,18 @@ function troubleOf(fault: LogfoldError): string {
 
 async function runOn(client: PoolClient, statement: Statement | string): Promise<readonly Row[]> {
   const { text, values, name } = typeof statement === 'string' ? { text: statement } : statement
-  const result = await client.query({
+  const asked = client.query({
     text,
     rowMode: 'array',
     types: asText,
     ...(values === undefined ? {} : { values: [...values] }),
     ...(name === undefined ? {} : { name }),
   })
+  const result = await asked.catch(throwByDriver)
   return result.rows as readonly Row[]
+}
+
+/** What pg gets wrong, as it does where something answers that isn't Postgres, is no bug in our code. */
+function throwByDriver(error: unknown): never {
+  throw isCodeFault(error) ? new Error(messageOf(error), { cause: error }) : error
 }

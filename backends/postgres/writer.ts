@@ -1,4 +1,4 @@
-import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { isAnswer, isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import { failPoint } from '../../src/model/fail-point.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Batch, SetOp, ShardCheckpoints, ShardOutcome, ViewOp, ViewWriter } from '../../src/model/view-backend.ts'
@@ -110,8 +110,8 @@ function refusal(error: LogfoldError): LogfoldError {
   })
 }
 
-/** @throws closed */
+/** @throws closed, and bugs */
 function unavailable(error: unknown): { readonly kind: 'unavailable'; readonly cause: unknown } {
-  if (isLogfoldError(error, 'closed')) throw error
+  if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
   return { kind: 'unavailable', cause: error }
 }

@@ -4,6 +4,7 @@ import type { Offset } from '../../src/model/record.ts'
 import {
   checkpointZero,
   type Look,
+  type Marks,
   type OpenOutcome,
   type Scan,
   type ScanOptions,
@@ -11,12 +12,12 @@ import {
   type ViewAdmin,
   vouchesFor,
 } from '../../src/model/view-backend.ts'
-import type { Reply } from './connection.ts'
 import { Emptying } from './emptying.ts'
 import { outage } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import { look } from './look.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { scanPage } from './scan.ts'
 import { script } from './script.ts'
@@ -111,6 +112,15 @@ export class RedisAdmin implements ViewAdmin {
       assertOpen(found, this.#generation, shard)
     }
     for (const shard of this.#shards.all) await shard.exclusive(connection => this.#serve(shard, connection))
+  }
+
+  async marks(name: string): Promise<Marks> {
+    const shard = this.#shards.shard(name)
+    const { identity, filled, serving } = this.#names
+    const [reply] = await shard.read(new Request().command('MGET', identity, filled, serving))
+    const [found, mark, shown] = reply as readonly Reply[]
+    assertOpen(found, this.#generation, shard)
+    return { filled: Buffer.isBuffer(mark), shown: Buffer.isBuffer(shown) }
   }
 
   async stats(name: string): Promise<ShardStats> {

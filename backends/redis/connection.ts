@@ -3,10 +3,8 @@ import { Command, Redis, type RedisOptions } from 'ioredis'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, codeOf, outage, unanswered } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
-
-/** A command's answer. An error reply is one like any other, to be looked at. */
-export type Reply = Buffer | string | number | null | Error | readonly Reply[]
 
 /** Where a shard is, and who logs in. */
 export interface Target {

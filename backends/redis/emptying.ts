@@ -1,7 +1,7 @@
 import type { Generation } from '../../src/model/generation.ts'
-import type { Reply } from './connection.ts'
 import { codeOf, outage } from './faults.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { script } from './script.ts'
 import type { Exclusive, Shard } from './shard.ts'

@@ -1,5 +1,5 @@
 import { LogfoldError, messageOf } from '../../src/model/errors.ts'
-import type { Reply } from './connection.ts'
+import type { Reply } from './reply.ts'
 
 /** How long a server may take for an answer, and for a connection. */
 export const COMMAND_TIMEOUT_MS = 5_000

@@ -1,6 +1,6 @@
 import { limits } from '../../src/model/limits.ts'
-import type { Reply } from './connection.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 
 export type Read = (request: Request) => Promise<readonly Reply[]>

@@ -1,6 +1,6 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { Reply } from './connection.ts'
 import { outageOf } from './faults.ts'
+import type { Reply } from './reply.ts'
 
 /** What `INFO` tells of a server, as far as logfold asks. */
 export interface Inspection {

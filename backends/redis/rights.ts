@@ -1,6 +1,6 @@
 import { isLogfoldError, type LogfoldError } from '../../src/model/errors.ts'
-import type { Reply } from './connection.ts'
 import { codeOf, outage } from './faults.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import type { Shard } from './shard.ts'
 import { discard } from './transaction.ts'

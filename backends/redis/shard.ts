@@ -1,10 +1,11 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import { Connection, type Reply, type Target } from './connection.ts'
+import { Connection, type Target } from './connection.ts'
 import { takeAwayEvicted } from './evictions.ts'
 import { faultOf, isMisplaced, outage } from './faults.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { Slot } from './slot.ts'
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
 import type { Checkpoint } from '../../src/model/view-backend.ts'
-import type { Reply } from './connection.ts'
 import type { Inspection } from './inspect.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 
 export type NotOpen = { readonly kind: 'lost' } | { readonly kind: 'foreign'; readonly found: Identity }

@@ -1,5 +1,5 @@
-import type { Reply } from './connection.ts'
 import { faultOf, outage } from './faults.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import type { Exclusive, Shard } from './shard.ts'
 

@@ -1,6 +1,6 @@
 import type { Generation } from '../../src/model/generation.ts'
-import type { Reply } from './connection.ts'
 import type { Names } from './names.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import type { Shard } from './shard.ts'
 import { assertFilled } from './standing.ts'

@@ -43,15 +43,24 @@ export function serve(file: SqliteFile, db: DatabaseSync, generation: Generation
   assertOpen(file, generation)
   const tables = tablesOf(generation)
   const wanted = viewStatement(tables)
-  if (viewOf(file, generation) === wanted) return
+  const found = namesake(file, generation)
+  if (found?.sql === wanted) return
+  if (found !== undefined && found.type !== 'view') {
+    throw new LogfoldError('foreign-store', `The file holds ${tables.view} (${found.type}), which is not logfold's: the SQL view cannot be made`, {
+      remedy: 'Rename it, or drop it',
+    })
+  }
   db.exec(`DROP VIEW IF EXISTS ${tables.view}`)
   db.exec(wanted)
 }
 
-/** The statement of the SQL view as it is now. */
-function viewOf(file: SqliteFile, generation: Generation): unknown {
-  const row = file.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?`).get(generation.view) as unknown[] | undefined
-  return row?.[0]
+/** Whether anything has the name of the SQL view. */
+export const isShown = (file: SqliteFile, generation: Generation): boolean => namesake(file, generation) !== undefined
+
+/** What has the name of the SQL view, and the statement that made it. */
+function namesake(file: SqliteFile, generation: Generation): { readonly type: unknown; readonly sql: unknown } | undefined {
+  const row = file.prepare('SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE').get(generation.view) as unknown[] | undefined
+  return row === undefined ? undefined : { type: row[0], sql: row[1] }
 }
 
 /**
@@ -65,7 +74,7 @@ export function dropStep(file: SqliteFile, db: DatabaseSync, generation: Generat
   const tables = tablesOf(generation)
   if (standing.kind === 'open') {
     file.prepare(`DELETE FROM ${tables.identity}`).run()
-    if (viewOf(file, generation) === viewStatement(tables)) db.exec(`DROP VIEW ${tables.view}`)
+    if (namesake(file, generation)?.sql === viewStatement(tables)) db.exec(`DROP VIEW ${tables.view}`)
     return false
   }
   if (hasEntriesTable(file, generation) && deleteSome(file, generation) > 0) return false

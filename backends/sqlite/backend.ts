@@ -1,4 +1,4 @@
-import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
+import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
 import type { Offset } from '../../src/model/record.ts'
@@ -6,6 +6,7 @@ import type {
   Batch,
   ListOptions,
   Look,
+  Marks,
   OpenOutcome,
   Page,
   Scan,
@@ -71,7 +72,7 @@ export class SqliteBackend implements ViewBackend {
       await this.#threads.writer.call('ping', [])
       return undefined
     } catch (error) {
-      if (isLogfoldError(error, 'closed') || !(error instanceof Error)) throw error
+      if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
       return error
     }
   }
@@ -115,8 +116,8 @@ class SqliteWriter implements ViewWriter {
       return outcome
     } catch (error) {
       if (isLogfoldError(error, 'view-unavailable')) return this.#unavailable(error)
-      if (isLogfoldError(error, 'closed')) throw error
-      return { kind: 'refused', cause: error }
+      if (isLogfoldError(error, 'store-refused')) return { kind: 'refused', cause: error }
+      throw error
     }
   }
 
@@ -127,7 +128,7 @@ class SqliteWriter implements ViewWriter {
       this.#answered(undefined)
       return checkpoints
     } catch (error) {
-      if (isLogfoldError(error, 'closed')) throw error
+      if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
       return this.#unavailable(error)
     }
   }
@@ -193,6 +194,11 @@ class SqliteAdmin implements ViewAdmin {
 
   async serve(): Promise<void> {
     await this.#threads.writer.call('serve', [this.#generation])
+  }
+
+  async marks(shard: string): Promise<Marks> {
+    assertShard(shard)
+    return await this.#threads.reader.call('marks', [this.#generation])
   }
 
   /** Counts in steps, so that reads get their turn in between. */

@@ -1,6 +1,6 @@
 import { rmSync, statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
+import { isCodeFault, isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
 import { openSqlite } from '../../src/sqlite/open.ts'
 
 /** How long an operation waits for a lock that somebody else has on the file. */
@@ -42,14 +42,14 @@ export class SqliteFile {
 
   /**
    * Runs `work` on the file that is at the path now.
-   * @throws what `work` throws where that is a `LogfoldError`. @throws view-lost to a reader where there is no file.
+   * @throws what `work` throws where that is a `LogfoldError`, or a fault in code. @throws view-lost to a reader where there is no file.
    * @throws store-refused to a writer where SQLite doesn't take the data or the statement. @throws view-unavailable for everything else.
    */
   use<T>(work: (db: DatabaseSync) => T): T {
     try {
       return work(this.#current())
     } catch (error) {
-      if (isLogfoldError(error)) throw error
+      if (isLogfoldError(error) || isCodeFault(error)) throw error
       if (errcodeOf(error) !== SQLITE_BUSY) this.close()
       throw this.#explained(error)
     }

@@ -1,5 +1,5 @@
 import type { Transferable } from 'node:worker_threads'
-import { isLogfoldError, LogfoldError, messageOf } from '../../src/model/errors.ts'
+import { LogfoldError, messageOf } from '../../src/model/errors.ts'
 import { Thread, type ThreadFunctions } from '../../src/sqlite/thread.ts'
 
 /** A thread that starts with its first call, and again after it died. */
@@ -26,7 +26,7 @@ export class LazyThread<Functions extends ThreadFunctions> {
     try {
       return await thread.call(name, args, transfer)
     } catch (error) {
-      if (this.#closing !== undefined || (isLogfoldError(error) && error.code !== 'closed')) throw error
+      if (this.#closing !== undefined || !thread.ended) throw error
       if (this.#thread === thread) this.#thread = undefined
       throw new LogfoldError('view-unavailable', `The SQLite thread died: ${messageOf(error)}`, { cause: error })
     }

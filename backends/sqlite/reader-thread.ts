@@ -3,10 +3,10 @@ import { cursorOf, idOf } from '../../src/model/cursor.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import { limits } from '../../src/model/limits.ts'
-import type { Checkpoint, ListOptions, ScanOptions } from '../../src/model/view-backend.ts'
+import type { Checkpoint, ListOptions, Marks, ScanOptions } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { moving, serve } from '../../src/sqlite/thread-host.ts'
-import { assertOpen } from './admin.ts'
+import { assertOpen, isShown } from './admin.ts'
 import { readCheckpoints } from './checkpoint.ts'
 import { SqliteFile } from './file.ts'
 import { type Packed, packEntries, packValues, type Row } from './packing.ts'
@@ -49,6 +49,8 @@ const functions = {
     }),
 
   filled: (generation: Generation): boolean => read(() => assertOpen(file, generation).filled),
+
+  marks: (generation: Generation): Marks => read(() => ({ filled: assertOpen(file, generation).filled, shown: isShown(file, generation) })),
 
   opening: (generation: Generation): string =>
     read(() => {

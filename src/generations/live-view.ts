@@ -1,9 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { DeadLetterReader } from '../model/dead-letter.ts'
-import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { isAnswer, LogfoldError, messageOf } from '../model/errors.ts'
 import { type Generation, generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
+import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
@@ -18,8 +18,8 @@ export interface ClosableDeadLetters extends DeadLetterReader {
   close(): Promise<void>
 }
 
-/** How the process opens a view's dead letters; given, as they belong to the pipeline. */
-export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (log: Log, topic: Topic) => Letters
+/** How the process opens a view's dead letters, from their topic and the id of the view's; given, as they belong to the pipeline. */
+export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (log: Log, letters: Topic, topicId: string) => Letters
 
 export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
   readonly definition: ViewDefinition
@@ -32,6 +32,8 @@ export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
   readonly backend: ViewBackend
   readonly openDeadLetters: OpenDeadLetters<Letters>
   readonly logger: Logger
+  /** A bug was met, in the code of the log or the store: the process should end. */
+  readonly failed: (error: unknown) => void
 }
 
 export interface Connected<Letters extends ClosableDeadLetters> extends Source {
@@ -63,7 +65,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       retryAfterMs: CONNECT_RETRY_MS,
     })
     this.#connected.promise.catch(() => undefined)
-    this.#running = this.#run()
+    this.#running = this.#run().catch(options.failed)
   }
 
   /** Settles when the topic is known. @throws closed */
@@ -170,10 +172,10 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
         this.#connected.resolve(connected)
         return connected
       } catch (error) {
-        const told = isLogfoldError(error) ? error : new LogfoldError('internal', messageOf(error), { cause: error })
-        const known = this.#source instanceof LogfoldError && this.#source.message === told.message
-        this.#source = told
-        if (!known) this.#options.logger.warn('The view waits for its topic', { code: told.code, cause: told.message, remedy: told.remedy })
+        if (!isAnswer(error)) throw error
+        const known = this.#source instanceof LogfoldError && this.#source.message === error.message
+        this.#source = error
+        if (!known) this.#options.logger.warn('The view waits for its topic', { code: error.code, cause: error.message, remedy: error.remedy })
         await pause(CONNECT_RETRY_MS, signal)
       }
     }
@@ -200,7 +202,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       generation,
       writer: log.writer(topic),
       group: `${namespace}.${generationName(generation)}`,
-      deadLetters: openDeadLetters(log, letters),
+      deadLetters: openDeadLetters(log, letters, topic.id),
       reader: backend.reader(generation),
     }
   }
@@ -250,5 +252,3 @@ function unreadable(view: string, shard: string, health: Health): LogfoldError {
 /** Without the server's address, which is not everybody's to know; the status has it. */
 const unanswering = (what: string, cause: LogfoldError): LogfoldError =>
   new LogfoldError('view-unavailable', `${what} does not answer`, { cause, remedy: 'Try again in a moment', retryAfterMs: 1_000 })
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined)

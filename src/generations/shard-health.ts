@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import type { ViewReader } from '../model/view-backend.ts'
 
@@ -86,7 +86,7 @@ export class ShardHealth {
     this.#doubtful.resolve()
   }
 
-  /** Settles once the signal has ended it. */
+  /** Settles once the signal has ended it. @throws bugs */
   async watch(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
@@ -109,7 +109,8 @@ export class ShardHealth {
       this.#highest = vouched
       return { kind: 'up' }
     } catch (error) {
-      return { kind: 'away', error: isLogfoldError(error) ? error : new LogfoldError('view-unavailable', messageOf(error), { cause: error }) }
+      if (!isAnswer(error)) throw error
+      return { kind: 'away', error }
     }
   }
 
@@ -128,5 +129,3 @@ const progressOf = (vouched: readonly Offset[], totals: readonly Offset[]): Prog
   done: totals.reduce((sum, total, partition) => sum + Math.min(total, vouched[partition] ?? 0), 0),
   total: totals.reduce((sum, total) => sum + total, 0),
 })
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined)

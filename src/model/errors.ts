@@ -38,6 +38,7 @@ export const errorKinds = {
   'method-not-allowed': kind(405, 1, 'no', 'The method is not allowed here'),
   'view-read-only': kind(405, 1, 'no', 'The view is not written through REST'),
   'not-acceptable': kind(406, 1, 'no', 'None of the accepted media types is on offer'),
+  'foreign-dead-letter': kind(409, 1, 'no', 'The dead letter is of another topic'),
   'cursor-expired': kind(410, 1, 'no', 'The cursor is no longer valid'),
   'too-large': kind(413, 1, 'no', 'The request is too large'),
   'url-too-long': kind(414, 1, 'no', 'The URL is too long'),
@@ -110,6 +111,29 @@ export class LogfoldError extends Error {
 
 export const isLogfoldError = (error: unknown, code?: ErrorCode): error is LogfoldError =>
   error instanceof LogfoldError && (code === undefined || error.code === code)
+
+/**
+ * Whether what a log or a store threw, when it was asked, is its answer: a `LogfoldError`, which says by its code that it is away, was closed, lost, or holds something else. Whatever
+ * else is thrown is a bug, and so is `internal`: it would come again, so nobody waits for its end.
+ */
+export const isAnswer = (error: unknown): error is LogfoldError => isLogfoldError(error) && error.code !== 'internal'
+
+/** What was asked for; undefined where the answer is an error. @throws bugs */
+export async function ifAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (!isAnswer(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * Whether the language threw it, as it does at a fault in code. What Node, a driver or a server says of a store has a code, or is an `Error` of no special kind; a
+ * `SyntaxError` may come of what stands in the store.
+ */
+export const isCodeFault = (error: unknown): boolean =>
+  (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) && !('code' in error)
 
 /** What an unknown thrown thing says, for logs and causes. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

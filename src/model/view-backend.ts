@@ -20,6 +20,9 @@ import type { Offset, Slice } from './record.ts'
  *
  * Life of a generation on a shard: absent → open → filled → (lost → open → filled) → dropped, which is absent again.
  * Life of a backend: connected → closed. After `close` every operation throws `closed`; those under way then end first, or throw it, too; closing twice is fine.
+ *
+ * What an operation throws is a `LogfoldError` with one of the codes named there. Every outage is `view-unavailable`, whatever the driver calls it: no connection, no answer in time, wrong
+ * password, missing rights, full, locked, read-only. It is waited for. Anything else that is thrown, and `internal`, counts as a bug, and ends the process with exit code 70.
  */
 
 export type ViewOp = SetOp | DelOp
@@ -105,10 +108,10 @@ export type ShardCheckpoints =
 export interface ViewWriter {
   /**
    * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair. It is taken only when the checkpoint's position equals `from`, and what it
-   * vouches for equals `vouched`; then ops and checkpoint go in one atomic step, or neither. Never throws but `closed`. A caller has at most one call under way a shard and partition, and a repair beside it.
+   * vouches for equals `vouched`; then ops and checkpoint go in one atomic step, or neither. Throws nothing but `closed`, and bugs. A caller has at most one call under way a shard and partition, and a repair beside it.
    */
   apply(shard: string, batch: Batch): Promise<ShardOutcome>
-  /** Never throws but `closed`. */
+  /** Throws nothing but `closed`, and bugs. */
   checkpoints(shard: string): Promise<ShardCheckpoints>
 }
 
@@ -184,6 +187,13 @@ export interface Look {
   readonly checkpoints: readonly Checkpoint[]
 }
 
+/** What a shard has beside its data. */
+export interface Marks {
+  readonly filled: boolean
+  /** Whether there is something where people look, be it of another generation or somebody's own; always where the store has nothing for people. */
+  readonly shown: boolean
+}
+
 export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readonly found: Identity }
 
 /** The half that changes a generation's life. Each operation may be repeated. */
@@ -204,8 +214,13 @@ export interface ViewAdmin {
    * @returns whether it was recorded; false also on a shard without the identity. @throws view-unavailable
    */
   markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean>
-  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. @throws view-lost, foreign-store */
+  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. @throws view-lost, foreign-store (also of something that isn't ours), view-unavailable */
   serve(): Promise<void>
+  /**
+   * Whether what `markFilled` and `serve` recorded on a shard is still there: it may have come back without. Asked each second by the worker that opens shards.
+   * @throws view-lost, foreign-store, view-unavailable
+   */
+  marks(shard: string): Promise<Marks>
   /** Of this generation; no entries where it isn't open on the shard. */
   stats(shard: string): Promise<ShardStats>
   /**
@@ -244,7 +259,7 @@ export interface ViewBackend {
   reader(generation: Generation): ViewReader
   writer(generation: Generation): ViewWriter
   admin(generation: Generation): ViewAdmin
-  /** Undefined when the shard answers; else why not. Never throws but `closed`. */
+  /** Undefined when the shard answers; else why not. Throws nothing but `closed`, and bugs. */
   ping(shard: string): Promise<Error | undefined>
   close(): Promise<void>
 }

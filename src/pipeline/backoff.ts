@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { pause } from '../model/pause.ts'
 
 const FIRST_DELAY_MS = 50
 const LONGEST_DELAY_MS = 5_000
@@ -20,7 +20,7 @@ export class Backoff {
   async wait(signal: AbortSignal): Promise<void> {
     const delayMs = Math.min(FIRST_DELAY_MS * 2 ** this.#tries, this.#longestDelayMs)
     this.#tries++
-    await wait(delayMs * (0.75 + Math.random() / 4), undefined, { signal }).catch(() => undefined)
+    await pause(delayMs * (0.75 + Math.random() / 4), signal)
   }
 
   reset(): void {

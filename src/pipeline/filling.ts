@@ -1,10 +1,11 @@
-import { isLogfoldError, messageOf } from '../model/errors.ts'
+import { ifAnswered, isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
-import type { ViewAdmin, ViewBackend, ViewReader } from '../model/view-backend.ts'
+import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
+import { asStop } from './stops.ts'
 
 /** A view that is being filled is looked at this often, so that it serves soon after it could. */
 const LOOK_DELAY_MAX_MS = 400
@@ -14,6 +15,8 @@ interface FillingOptions {
   readonly topic: Topic
   readonly backend: ViewBackend
   readonly logger: Logger
+  /** Stops the view for safety. */
+  readonly stop: (error: LogfoldError) => void
 }
 
 /** A shard that was opened anew is to reach other end offsets: what it had may have gone beyond those seen before. */
@@ -29,16 +32,14 @@ interface Goal {
 export class Filling {
   readonly #options: FillingOptions
   readonly #admin: ViewAdmin
-  readonly #reader: Pick<ViewReader, 'filled'>
   /** Shard → what it has yet to reach; undefined until store and log have told it. */
   readonly #missing = new Map<string, Goal | undefined>()
   #stopping = new AbortController()
   #watching: Promise<void> | undefined
 
-  constructor(options: FillingOptions, admin: ViewAdmin, reader: Pick<ViewReader, 'filled'>) {
+  constructor(options: FillingOptions, admin: ViewAdmin) {
     this.#options = options
     this.#admin = admin
-    this.#reader = reader
   }
 
   start(): void {
@@ -50,19 +51,28 @@ export class Filling {
   /** The shard was opened, or came back from before it was filled: it is looked at again. */
   opened(shard: string): void {
     this.#missing.set(shard, undefined)
-    if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
+    this.#resume()
   }
 
-  /** Looks whether a shard still has its mark: it lost it with an older state that was brought back. A shard that can't be asked is for whoever watches it. */
+  /**
+   * Looks whether a shard still has its marks: it lost them with an older state that was brought back, or to somebody who took them away. A shard that can't be asked is
+   * for whoever watches it. Where people see something, it is left as it is. @throws bugs
+   */
   async check(shard: string): Promise<void> {
     if (this.#missing.has(shard) || this.#stopping.signal.aborted) return
-    const filled = await this.#reader.filled(shard).catch(() => true)
+    const { filled, shown } = (await ifAnswered(() => this.#admin.marks(shard))) ?? { filled: true, shown: true }
     if (!filled) this.opened(shard)
+    if (!shown) this.#resume()
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#watching
+  }
+
+  /** To fill what is missing, and show the view. */
+  #resume(): void {
+    if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
   }
 
   async #watch(): Promise<void> {
@@ -79,6 +89,10 @@ export class Filling {
         failing = false
       } catch (error) {
         if (isLogfoldError(error, 'closed')) break
+        if (!isAnswer(error)) {
+          this.#options.stop(asStop(error, 'Filling'))
+          break
+        }
         if (!failing) this.#options.logger.warn('The view cannot be marked as filled, or be shown; trying on', { cause: messageOf(error) })
         failing = true
       }
@@ -87,10 +101,12 @@ export class Filling {
     this.#watching = undefined
   }
 
-  /** Each shard by itself. @throws what the first of those said that couldn't be asked */
+  /** Each shard by itself. @throws what the first of those said that couldn't be asked; a bug before all else */
   async #fill(): Promise<void> {
     const looks = await Promise.allSettled([...this.#missing].map(([shard, known]) => this.#look(shard, known)))
-    for (const look of looks) if (look.status === 'rejected') throw look.reason
+    const failed = looks.filter(look => look.status === 'rejected')
+    const [first] = failed.toSorted((a, b) => Number(isAnswer(a.reason)) - Number(isAnswer(b.reason)))
+    if (first !== undefined) throw first.reason
   }
 
   async #look(shard: string, known: Goal | undefined): Promise<void> {
@@ -122,6 +138,6 @@ export class Filling {
 
   async #endOffsets(): Promise<readonly Offset[] | undefined> {
     const { log, topic } = this.#options
-    return log.endOffsets(topic).catch(() => undefined)
+    return await ifAnswered(() => log.endOffsets(topic))
   }
 }

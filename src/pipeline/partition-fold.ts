@@ -260,12 +260,12 @@ export class PartitionFold {
   /** The lane that stands, or will stand, where this one stands now, and vouches for as much: joined with one that vouches for less, shards would take back what they have vouched for. */
   #meeting(lane: Lane): Lane | undefined {
     const { position, vouched } = lane.checkpoint
-    return [...this.#lanes].find(other => other !== lane && other.target === position && vouchedAt(other.holes, position) === vouched)
+    return [...this.#lanes].find(other => other !== lane && other.target === position && vouchedAt(other.hole, position) === vouched)
   }
 
   /** How far a lane may fold to meet the next one. Behind a hole it couldn't join, so it isn't held up, and may even pass. */
   #nextAhead(lane: Lane): Offset {
-    if (lane.holes.length > 0) return Number.POSITIVE_INFINITY
+    if (lane.hole !== undefined) return Number.POSITIVE_INFINITY
     const targets = [...this.#lanes].filter(other => other !== lane && other.target > lane.position).map(other => other.target)
     return Math.min(Number.POSITIVE_INFINITY, ...targets)
   }
@@ -275,7 +275,7 @@ export class PartitionFold {
     const shards = lane.leave()
     const { log, topic } = this.#context
     const reader = log.reader(topic, this.#partition, lane.position, lane.checkpoint.leaderEpoch)
-    const next = new Lane(reader, shards, lane.checkpoint, lane.holes)
+    const next = new Lane(reader, shards, lane.checkpoint, lane.hole)
     this.#lanes.add(next)
     this.#spawn(this.#run(next))
   }

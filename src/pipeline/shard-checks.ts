@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { isLogfoldError, messageOf } from '../model/errors.ts'
+import { ifAnswered, isLogfoldError, messageOf } from '../model/errors.ts'
+import { pause } from '../model/pause.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
 import type { Filling } from './filling.ts'
 import type { FoldContext, PartitionFold } from './partition-fold.ts'
@@ -37,7 +37,7 @@ export class ShardChecks {
   async #watch(shard: string): Promise<void> {
     try {
       while (!this.#signal.aborted) {
-        await wait(CHECK_DELAY_MS, undefined, { signal: this.#signal }).catch(() => undefined)
+        await pause(CHECK_DELAY_MS, this.#signal)
         if (!this.#signal.aborted) await this.#check(shard)
       }
     } catch (error) {
@@ -85,7 +85,7 @@ export class ShardChecks {
       if (this.#signal.aborted) return
       if (this.#folds.has(partition)) continue
       // A log that is away tells nothing, of the next partition neither; a later look asks again.
-      const missing = await log.missingDeletes(topic, partition, checkpoint).catch(() => undefined)
+      const missing = await ifAnswered(() => log.missingDeletes(topic, partition, checkpoint))
       if (missing === undefined) return
       if (missing === 'possible') await this.#context.reopen(shard, true, openings)
     }

@@ -1,22 +1,18 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Metrics } from '../metrics/metrics.ts'
-import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
-import { failPoint } from '../model/fail-point.ts'
+import { isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
+import type { ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { Filling } from './filling.ts'
 import type { FoldRules } from './fold.ts'
+import { Openings } from './openings.ts'
 import { type FoldContext, PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
-import { NOT_OPEN, ShardChecks } from './shard-checks.ts'
-import { foreignShard } from './stops.ts'
-
-/** How long the first opening of a shard is held up by others that don't tell what they hold. */
-const LOOK_MS = 1_000
+import { ShardChecks } from './shard-checks.ts'
+import { asStop } from './stops.ts'
 
 export interface PipelineOptions {
   readonly log: Log
@@ -46,33 +42,32 @@ export class ViewPipeline {
   readonly #options: PipelineOptions
   readonly #report: Report
   readonly #context: FoldContext
-  readonly #admin: ViewAdmin
   readonly #folds = new Map<number, PartitionFold>()
   readonly #filling: Filling
-  readonly #opening = new Map<string, Promise<void>>()
-  readonly #openings = new Map<string, number>()
   readonly #checks: ShardChecks
   readonly #stopping = new AbortController()
   #membership: Membership | undefined
   #checking: Promise<void> | undefined
   /** Assignments and revocations, one after another. */
   #changes: Promise<void> = Promise.resolve()
-  #looked: Promise<LogfoldError | undefined> | undefined
   #learning: Promise<void> = Promise.resolve()
 
   constructor(options: PipelineOptions) {
     const { backend, generation, metrics, logger } = options
     this.#options = options
     this.#report = new Report(metrics, logger, generation, backend.shards)
-    this.#admin = backend.admin(generation)
+    const admin = backend.admin(generation)
     const writer = backend.writer(generation)
-    this.#filling = new Filling(options, this.#admin, backend.reader(generation))
+    this.#filling = new Filling({ ...options, stop: error => this.#stop(error) }, admin)
+    const isOpener = (): boolean => this.#folds.has(0)
+    const opened = (shard: string): void => this.#filling.opened(shard)
+    const openings = new Openings({ ...options, admin, writer, report: this.#report, isOpener, opened }, this.#stopping.signal)
     this.#context = {
       ...options,
       writer,
       report: this.#report,
-      openings: shard => this.#openings.get(shard) ?? 0,
-      reopen: (shard, anew, openings) => this.#reopen(shard, anew, openings),
+      openings: shard => openings.count(shard),
+      reopen: (shard, anew, count) => openings.reopen(shard, anew, count),
       stop: error => this.#stop(error),
     }
     this.#checks = new ShardChecks(this.#context, this.#folds, this.#filling, this.#stopping.signal)
@@ -97,12 +92,10 @@ export class ViewPipeline {
   /** Settles when the batches under way have ended; nothing is written afterwards. May be repeated. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#checking
-    await this.#membership?.leave()
+    // Beside each other, as each may wait for a store or a log that doesn't answer.
+    await Promise.all([this.#checking, this.#learning, this.#filling.stop(), this.#membership?.leave()])
     await this.#changes
-    await this.#learning
     await this.#revoked([...this.#folds.keys()])
-    await this.#filling.stop()
   }
 
   /** Why this worker isn't ready; undefined when it is. */
@@ -152,59 +145,10 @@ export class ViewPipeline {
         return
       } catch (error) {
         if (isLogfoldError(error, 'closed')) return
+        if (!isAnswer(error)) return this.#stop(asStop(error, 'The end offsets'))
         if (backoff.tries === 0) this.#options.logger.warn('The log does not tell its end offsets; trying on', { cause: messageOf(error) })
         await backoff.wait(this.#stopping.signal)
       }
-    }
-  }
-
-  /** Only the worker that holds partition 0 opens shards; the others wait for it. */
-  async #reopen(shard: string, anew: boolean, openings: number): Promise<void> {
-    if (!this.#folds.has(0)) {
-      this.#report.waiting(shard, anew ? 'it may have missed deletes; the worker that holds partition 0 empties it' : NOT_OPEN.lost)
-      return
-    }
-    if (openings !== (this.#openings.get(shard) ?? 0)) return
-    const opening = this.#opening.get(shard) ?? this.#open(shard, anew).finally(() => this.#opening.delete(shard))
-    this.#opening.set(shard, opening)
-    await opening
-  }
-
-  /**
-   * Before any shard is opened: whether one of them holds something else, so that a shard that was added to a ring is left alone where that makes another
-   * definition. Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
-   */
-  async #lookAtAll(): Promise<LogfoldError | undefined> {
-    const { backend, generation } = this.#options
-    const foreign: LogfoldError[] = []
-    const looks = backend.shards.map(async shard => {
-      const answer = await this.#context.writer.checkpoints(shard)
-      if (answer.kind === 'foreign') foreign.push(foreignShard(generation, shard, answer.found))
-    })
-    const looked = new AbortController()
-    const signal = AbortSignal.any([looked.signal, this.#stopping.signal])
-    await Promise.race([Promise.all(looks), wait(LOOK_MS, undefined, { signal }).catch(() => undefined)])
-    looked.abort()
-    return foreign[0]
-  }
-
-  async #open(shard: string, anew: boolean): Promise<void> {
-    const { generation, logger } = this.#options
-    try {
-      this.#looked ??= this.#lookAtAll()
-      const foreign = await this.#looked
-      if (foreign !== undefined) throw foreign
-      if (this.#stopping.signal.aborted) return
-      const outcome = await this.#admin.open(shard, { anew })
-      if (outcome === 'opened') {
-        failPoint('pipeline/opened')
-        this.#openings.set(shard, (this.#openings.get(shard) ?? 0) + 1)
-        logger.info('Opened a shard; it is folded from the start', { shard, anew })
-        this.#filling.opened(shard)
-      } else if (outcome !== 'kept') throw foreignShard(generation, shard, outcome.found)
-    } catch (error) {
-      if (!isLogfoldError(error, 'view-unavailable')) throw error
-      this.#report.waiting(shard, messageOf(error))
     }
   }
 

@@ -52,6 +52,10 @@ export class Thread<Functions extends ThreadFunctions> {
     this.#worker.on('exit', () => this.#end(new LogfoldError('closed', 'The thread has ended')))
   }
 
+  get ended(): boolean {
+    return this.#ended !== undefined
+  }
+
   /** Calls back if the thread ends before it was told to: a bug, or no memory left. */
   onDeath(listener: (error: Error) => void): void {
     this.#worker.on('error', error => listener(error instanceof Error ? error : new Error(String(error))))

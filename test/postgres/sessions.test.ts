@@ -34,6 +34,41 @@ const kept = <T extends ViewBackend>(backend: T): T => {
   return backend
 }
 
+it('what our code gets wrong in the middle of a transaction is a bug, and no outage of the server; nothing of the transaction is done', async () => {
+  const generation = generationOf()
+  const odd = new TypeError('odd')
+  const broken = {
+    ...generation,
+    get partitions(): number {
+      throw odd
+    },
+  }
+  const backend = kept(await connect(schema))
+  await expect(backend.admin(broken).open(SHARD)).rejects.toBe(odd)
+  await expect(backend.admin(generation).opening(SHARD)).rejects.toMatchObject({ code: 'view-lost' })
+  expect(await backend.admin(generation).open(SHARD)).toBe('opened')
+})
+
+it('what pg gets wrong, where the server sends what it should not, is an outage', async () => {
+  // Logged in, ready, and then a row that nobody asked for.
+  const answer = Buffer.from('R\0\0\0\x08\0\0\0\0' + 'Z\0\0\0\x05I' + 'D\0\0\0\x0b\0\x01\0\0\0\x01A', 'latin1')
+  const server = createServer(socket => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => socket.write(answer))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  try {
+    const backend = kept(await connect(schema, `postgres://me@127.0.0.1:${port}/app`))
+    await expect(backend.reader(generationOf()).filled(SHARD)).rejects.toMatchObject({
+      code: 'view-unavailable',
+      cause: { cause: expect.any(TypeError) },
+    })
+  } finally {
+    server.close()
+  }
+})
+
 describe('a session', () => {
   it('asks for nothing at its start that a pooler would refuse', async () => {
     expect(await startOf('me@')).toEqual({ user: 'me', database: 'app', application_name: 'logfold', client_encoding: 'UTF8' })

@@ -126,6 +126,16 @@ it('waits for a reader in a long transaction, gives way to others meanwhile, and
   expect(await shown()).toEqual([{ key: 'a', value: '{"n":2}' }])
 })
 
+it('that somebody dropped is missed, and made again', async () => {
+  await filled(first)
+  await backend.admin(first).serve()
+  expect(await backend.admin(first).marks(SHARD)).toEqual({ filled: true, shown: true })
+  await query(`DROP VIEW "${schema}".job`)
+  expect(await backend.admin(first).marks(SHARD)).toEqual({ filled: true, shown: false })
+  await backend.admin(first).serve()
+  expect(await shown()).toEqual([{ key: 'a', value: '{"n":1}' }])
+})
+
 it('hinders no drop for long: it takes the identity at once, and the rest when the reader is gone', async () => {
   await filled(first)
   await backend.admin(first).serve()
@@ -141,6 +151,7 @@ it.each(['TABLE job (key text)', 'VIEW job AS SELECT 1 AS key'])('is not put in 
   await filled(first)
   await query(`SET search_path = "${schema}"; CREATE ${made}`)
   await expect(backend.admin(first).serve()).rejects.toMatchObject({ code: 'foreign-store', remedy: expect.stringContaining('Rename') })
+  expect(await backend.admin(first).marks(SHARD)).toMatchObject({ shown: true })
   await backend.admin(first).drop()
   expect(await query(`SELECT relname FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relname LIKE 'job%'`)).toEqual([
     { relname: 'job' },

@@ -1,43 +1,32 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { RedisConfig } from '../../backends/redis/config.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { entriesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
+import { startRedis } from '../services/redis.ts'
 import { run } from '../services/run.ts'
-import { command, connect, fillWith } from './world.ts'
+import { configOf, connect, fillWith, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 /** As docs and remedies say. */
 const RIGHTS = ['~*', '+@read', '+@write', '+@transaction', '+@scripting', '+@connection', '+info']
 
 describe('logging in', () => {
-  let servers: RedisServers
-  const open: ViewBackend[] = []
-  const address = (): string => servers.servers[0]?.address ?? ''
+  const { address, ask, open } = useRedis()
   beforeAll(async () => {
-    servers = await startRedis()
-    const acl = (user: string, ...rules: readonly string[]) => command(address(), 'ACL', 'SETUSER', user, 'on', ...rules)
+    const acl = (user: string, ...rules: readonly string[]) => ask('ACL', 'SETUSER', user, 'on', ...rules)
     await acl('logfold', '>s3cr:et/@', ...RIGHTS)
     await acl('reader', '>pw-reader', '~*', '+@read', '+@connection', '+@scripting', '+@transaction', '+info')
     await acl('blind', '>pw-blind', '~*', '+@read', '+@write', '+@connection', '+@transaction', '+@scripting', '-info')
     await acl('elsewhere', '>pw-elsewhere', '~other:*', ...RIGHTS.slice(1))
   })
-  afterEach(async () => {
-    for (const backend of open.splice(0)) await backend.close()
-  })
-  afterAll(() => servers.dispose())
 
-  async function as(config: Partial<RedisConfig>, userInfo = ''): Promise<ViewBackend> {
-    const backend = await connect({ shards: { a: `redis://${userInfo}${address()}` }, keyPrefix: '', ...config })
-    open.push(backend)
-    return backend
-  }
+  const as = (config: Partial<RedisConfig>, userInfo = ''): Promise<ViewBackend> => open(configOf({ a: `${userInfo}${address()}` }, config))
 
   it('works by name and password, of the config or of a URL, with the rights that are told, for everything', async () => {
     for (const backend of [
@@ -74,11 +63,9 @@ describe('logging in', () => {
   it('without a password where one is asked for is an outage that says so', async () => {
     await using asking = await startRedis({ config: { requirepass: 'needed' } })
     const place = asking.servers[0]?.address ?? ''
-    const without = await connect({ shards: { a: `redis://${place}` }, keyPrefix: '' })
-    open.push(without)
+    const without = await open(configOf({ a: place }))
     expect(await without.ping('a')).toMatchObject({ code: 'view-unavailable', message: expect.stringMatching(/asks for a password/) })
-    const withIt = await connect({ shards: { a: `redis://${place}` }, password: 'needed', keyPrefix: '' })
-    open.push(withIt)
+    const withIt = await open(configOf({ a: place }, { password: 'needed' }))
     expect(await withIt.ping('a')).toBe(undefined)
   })
 
@@ -102,19 +89,19 @@ describe('logging in', () => {
     expect(await reader.ping('a')).toMatchObject(denied)
     reader.reader(generation)
     expect(await reader.ping('a')).toBe(undefined)
-    await command(address(), 'ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
+    await ask('ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
     const single = await as({ username: 'single', password: 'pw-single' })
     expect(await single.ping('a')).toMatchObject({ ...denied, message: expect.stringMatching(/may not do this.*multi/) })
-    await command(address(), 'ACL', 'SETUSER', 'narrow', 'on', '>pw-narrow', '~job@1*', ...RIGHTS.slice(1))
+    await ask('ACL', 'SETUSER', 'narrow', 'on', '>pw-narrow', '~job@1*', ...RIGHTS.slice(1))
     const narrow = await as({ username: 'narrow', password: 'pw-narrow' })
     expect(await narrow.ping('a')).toBe(undefined)
-    expect(await command(address(), 'KEYS', '*')).toEqual([])
+    expect(await ask('KEYS', '*')).toEqual([])
   })
 
   it('as a user who may begin no transaction writes nothing outside of one', async () => {
     const owner = await as({ username: 'logfold', password: 's3cr:et/@' })
     await fillWith(owner, generation, ['one'])
-    await command(address(), 'ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
+    await ask('ACL', 'SETUSER', 'single', 'on', '>pw-single', '~*', '+@all', '-multi')
     const single = await as({ username: 'single', password: 'pw-single' })
     const cause = { code: 'view-unavailable', message: expect.stringMatching(/may not do this.*multi/) }
     const outcome = await single.writer(generation).apply('a', batch(0, 1, 2, [set('one', '"bare"'), set('two', '"bare"')]))
@@ -123,7 +110,7 @@ describe('logging in', () => {
     await expect(single.admin(generation).serve()).rejects.toMatchObject(cause)
     expect((await owner.reader(generation).get(['one', 'two'])).map(textOf)).toEqual(['"one"', undefined])
     expect(await owner.writer(generation).checkpoints('a')).toEqual({ kind: 'open', checkpoints: [at(1)] })
-    expect(await command(address(), 'EXISTS', 'job/serving')).toBe(0)
+    expect(await ask('EXISTS', 'job/serving')).toBe(0)
     await owner.admin(generation).drop()
   })
 

@@ -1,13 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Emptying } from '../../backends/redis/emptying.ts'
 import { namesOf } from '../../backends/redis/names.ts'
 import { Shard } from '../../backends/redis/shard.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { fillWith, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 const IDS = Array.from({ length: 3_000 }, (_, number) => `id-${number}`)
@@ -15,21 +14,17 @@ const NEW = IDS.slice(0, 100)
 
 /** Somebody who deletes what a generation without an identity left, is paused, and goes on when the generation was opened and filled again. */
 describe('a deletion that was paused', () => {
-  let servers: RedisServers
+  const { server, ask, open } = useRedis()
   let backend: ViewBackend
   let shard: Shard
-  const address = (): string => servers.servers[0]?.address ?? ''
-  beforeAll(async () => {
-    servers = await startRedis()
-    backend = await connect(configOf({ a: address() }))
-    const target = { where: 'Shard a', host: '127.0.0.1', port: servers.servers[0]?.port ?? 0, db: 0 }
+  beforeAll(() => {
+    const target = { where: 'Shard a', host: '127.0.0.1', port: server().port, db: 0 }
     shard = new Shard('a', { ...target, username: undefined, password: undefined, tls: undefined }, quiet)
   })
-  afterEach(() => flush(address()))
-  afterAll(async () => {
-    await Promise.all([backend.close(), shard.close()])
-    await servers.dispose()
+  beforeEach(async () => {
+    backend = await open()
   })
+  afterAll(() => shard.close())
 
   it.each([
     ['byIds', 'before its first look', 0],
@@ -40,7 +35,7 @@ describe('a deletion that was paused', () => {
     ['strays', 'before its first deletion', 1],
   ] as const)('%s, %s, deletes nothing of what was opened', async (way, _, pausedAt) => {
     await fillWith(backend, generation, IDS)
-    await command(address(), 'DEL', 'job@1/identity')
+    await ask('DEL', 'job@1/identity')
     const emptied = await shard.exclusive(async connection => {
       let sent = 0
       const pausing = {

@@ -5,7 +5,8 @@ import { textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
-import { command, configOf, connect, fillWith } from './world.ts'
+import { command } from '../support/redis-command.ts'
+import { configOf, connect, fillWith } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 const IDS = Array.from({ length: 50 }, (_, number) => `id-${number}`)

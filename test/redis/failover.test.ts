@@ -4,8 +4,9 @@ import { at, batch, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { type RedisServer, type RedisServers, startRedis } from '../services/redis.ts'
+import { command } from '../support/redis-command.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { configOf, connect, fillWith, flush } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 

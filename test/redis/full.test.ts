@@ -1,10 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
 import { textOf } from '../contract/backend/folding.ts'
 import { entriesOf, foundOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { fillWith, useRedis } from './world.ts'
 
 const IDS = Array.from({ length: 2_500 }, (_, number) => `id-${number}`)
 
@@ -13,22 +12,12 @@ describe.each([
   ['a set', generationOf({ ordered: false, partitions: 1 })],
   ['a sorted set', generationOf({ ordered: true, partitions: 1 })],
 ])('a server above maxmemory, with %s,', (_, generation) => {
-  let servers: RedisServers
+  const { ask, open } = useRedis()
   let backend: ViewBackend
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis()
-    backend = await connect(configOf({ a: address() }))
+  beforeEach(async () => {
+    backend = await open()
   })
-  afterEach(async () => {
-    await ask('CONFIG', 'SET', 'maxmemory', '0')
-    await flush(address())
-  })
-  afterAll(async () => {
-    await backend.close()
-    await servers.dispose()
-  })
+  afterEach(() => ask('CONFIG', 'SET', 'maxmemory', '0'))
 
   async function full(): Promise<void> {
     await fillWith(backend, generation, IDS)

@@ -1,27 +1,17 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { Ring } from '../../backends/redis/ring.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, del, set } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { command } from '../support/redis-command.ts'
+import { configOf, connect, fillWith, useRedis } from './world.ts'
 
 /** What another client finds: the layout is a contract, for people and for programs in other languages. */
 describe('the keys on a server', () => {
-  let servers: RedisServers
+  const { address, ask, open } = useRedis({ servers: 3 })
   let backend: ViewBackend
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis({ servers: 3 })
-  })
-  afterAll(() => servers.dispose())
   beforeEach(async () => {
-    backend = await connect(configOf({ a: address() }))
-  })
-  afterEach(async () => {
-    await backend.close()
-    for (const server of servers.servers) await flush(server.address)
+    backend = await open()
   })
 
   it('are those of the contract, and the values are the exact bytes', async () => {
@@ -76,7 +66,7 @@ describe('the keys on a server', () => {
   })
 
   it('all begin with the keyPrefix', async () => {
-    await command(address(), 'SET', 'job@1:one', 'of somebody else')
+    await ask('SET', 'job@1:one', 'of somebody else')
     const prefixed = await connect(configOf({ a: address() }, { keyPrefix: 'app[1]:' }))
     const generation = generationOf({ ordered: false, partitions: 1 })
     await fillWith(prefixed, generation, ['one'])
@@ -97,7 +87,7 @@ describe('the keys on a server', () => {
   })
 
   it('stand where the ring says, and on no other server; an address exchanged for another moves none', async () => {
-    const [first = '', second = '', third = ''] = servers.servers.map(server => server.address)
+    const [first, second, third] = [address(0), address(1), address(2)]
     const ids = Array.from({ length: 500 }, (_, number) => `id-${number}`)
     const ring = new Ring(['a', 'b', 'c'])
     for (const addresses of [

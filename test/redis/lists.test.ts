@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, compareBytes, del, set } from '../contract/backend/folding.ts'
 import { entriesOf, pagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { startRedis } from '../services/redis.ts'
+import { configOf, connect, fillWith, useRedis } from './world.ts'
 
 const unordered = generationOf({ ordered: false })
 const both = [
@@ -14,19 +14,10 @@ const both = [
 ] as const
 
 describe('lists', () => {
-  let servers: RedisServers
+  const { address, ask, open, server } = useRedis({ config: { appendonly: 'yes', appendfsync: 'always' } })
   let backend: ViewBackend
-  const address = (): string => servers.servers[0]?.address ?? ''
-  beforeAll(async () => {
-    servers = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } })
-  })
-  afterAll(() => servers.dispose())
   beforeEach(async () => {
-    backend = await connect(configOf({ a: address() }))
-  })
-  afterEach(async () => {
-    await backend.close()
-    await flush(address())
+    backend = await open()
   })
 
   async function idPagesOf(generation: Generation, limit: number, between: (page: number) => Promise<void> = async () => undefined) {
@@ -44,7 +35,7 @@ describe('lists', () => {
     ['3,000 ids in a table', Array.from({ length: 3_000 }, (_, number) => `id-${number}`), 'hashtable'],
   ])('of %s give each once, in pages of any size', async (_, ids, encoding) => {
     await fillWith(backend, unordered, ids)
-    expect(await command(address(), 'OBJECT', 'ENCODING', 'job@1/keys')).toBe(encoding)
+    expect(await ask('OBJECT', 'ENCODING', 'job@1/keys')).toBe(encoding)
     for (const limit of [1, 3, 17, 100, 499, 1_000, 5_000]) {
       const seen = (await idPagesOf(unordered, limit)).flat()
       expect(seen.toSorted()).toEqual(ids.toSorted())
@@ -90,10 +81,9 @@ describe('lists', () => {
     const ids = Array.from({ length: 2_000 }, (_, number) => `id-${number}`)
     for (const generation of [unordered, ordered, next]) await fillWith(backend, generation, ids)
     const [scanned, ranged] = [await backend.reader(unordered).list({ limit: 100 }), await backend.reader(ordered).list({ limit: 100 })]
-    const [server] = servers.servers
-    await server?.stop()
+    await server().stop()
     await expect(backend.reader(unordered).list({ limit: 100, cursor: scanned.cursor ?? '' })).rejects.toMatchObject({ code: 'view-unavailable' })
-    await server?.start()
+    await server().start()
     await expect.poll(() => backend.ping('a')).toBe(undefined)
     await expect(backend.reader(unordered).list({ limit: 100, cursor: scanned.cursor ?? '' })).rejects.toMatchObject({ code: 'cursor-expired' })
     const sorted = ids.toSorted(compareBytes)
@@ -106,7 +96,7 @@ describe('lists', () => {
 
   it('leave out ids whose value went meanwhile, and never give an entry without one', async () => {
     await fillWith(backend, unordered, ['a', 'b', 'c'])
-    await command(address(), 'DEL', 'job@1:b')
+    await ask('DEL', 'job@1:b')
     expect((await idPagesOf(unordered, 10)).flat().toSorted()).toEqual(['a', 'c'])
   })
 
@@ -127,8 +117,8 @@ describe('lists', () => {
   it.each(both)('leave out entries whose key holds something else than a value, in %s', async (_, generation) => {
     const ids = Array.from({ length: 20 }, (_, number) => `id-${number}`)
     await fillWith(backend, generation, ids)
-    await command(address(), 'DEL', 'job@1:id-3')
-    await command(address(), 'RPUSH', 'job@1:id-3', 'x')
+    await ask('DEL', 'job@1:id-3')
+    await ask('RPUSH', 'job@1:id-3', 'x')
     expect((await idPagesOf(generation, 100)).flat().toSorted()).toEqual(ids.filter(id => id !== 'id-3').toSorted())
   })
 

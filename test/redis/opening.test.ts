@@ -1,12 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { RedisAdmin } from '../../backends/redis/admin.ts'
 import { namesOf } from '../../backends/redis/names.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush, HookedShard } from './world.ts'
+import { fillWith, flush, HookedShard, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 /** Of some steps of SCAN at least, with those of others. */
@@ -16,27 +15,22 @@ const EMPTY = ['job@1/checkpoint/0', 'job@1/identity', 'job@1/opening']
 
 /** An entry that the ids don't name any more is found by nobody but whoever opens the shard again. If it stays, it comes back as if it had never been deleted. */
 describe('entries that the ids do not name', () => {
-  let servers: RedisServers
+  const { address, ask, open } = useRedis()
   let backend: ViewBackend
   let shard: HookedShard
   let admin: RedisAdmin
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
   const keys = async (): Promise<readonly string[]> => ((await ask('KEYS', 'job*')) as string[]).toSorted()
-  beforeAll(async () => {
-    servers = await startRedis()
-    backend = await connect(configOf({ a: address() }))
+  beforeAll(() => {
     shard = new HookedShard(address())
     admin = new RedisAdmin(shard.shards, namesOf('', generation), generation)
   })
-  afterEach(async () => {
+  beforeEach(async () => {
+    backend = await open()
+  })
+  afterEach(() => {
     shard.beforeSending = () => undefined
-    await flush(address())
   })
-  afterAll(async () => {
-    await Promise.all([backend.close(), shard.close()])
-    await servers.dispose()
-  })
+  afterAll(() => shard.close())
 
   /** How a shard came to be lost. */
   const losses = [

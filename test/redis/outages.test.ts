@@ -6,7 +6,8 @@ import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
-import { command, configOf, connect, fillWith } from './world.ts'
+import { command } from '../support/redis-command.ts'
+import { configOf, connect, fillWith } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 2 })
 const KEEPS = { appendonly: 'yes', appendfsync: 'always' }

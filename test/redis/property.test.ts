@@ -7,7 +7,8 @@ import type { Batch } from '../../src/model/view-backend.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
 import { runHistories, type System, sqliteSystem } from '../support/backend-histories.ts'
 import { quiet } from '../support/quiet.ts'
-import { command, configOf } from './world.ts'
+import { command } from '../support/redis-command.ts'
+import { configOf } from './world.ts'
 
 /** The same histories, from the same seed, on one server, on three, and in SQLite. */
 describe('histories', () => {

@@ -1,38 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { isLogfoldError } from '../../src/model/errors.ts'
 import { identityOf } from '../../src/model/generation.ts'
 import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, del, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { configOf, fillWith, flush, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 2 })
 const IDS = Array.from({ length: 60 }, (_, number) => `id-${number}`)
 
 describe('several at the same keys', () => {
-  let servers: RedisServers
-  const open: ViewBackend[] = []
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis({ servers: 2 })
-  })
-  afterEach(async () => {
-    for (const backend of open.splice(0)) await backend.close()
-    for (const server of servers.servers) await flush(server.address)
-  })
-  afterAll(() => servers.dispose())
-
-  async function backendOf(addresses: Readonly<Record<string, string>> = { a: address() }): Promise<ViewBackend> {
-    const backend = await connect(configOf(addresses))
-    open.push(backend)
-    return backend
-  }
+  const { address, ask, open } = useRedis({ servers: 2 })
 
   it('of three writers with the same position one wins each time, and the others change nothing', async () => {
-    const writers = [await backendOf(), await backendOf(), await backendOf()]
+    const writers = [await open(), await open(), await open()]
     const [first] = writers
     if (first === undefined) return
     await fillWith(first, generation, [])
@@ -53,7 +35,7 @@ describe('several at the same keys', () => {
   })
 
   it('a flush under readers and writers is never a 404, nor a short list: lost, folding, or the whole truth', { timeout: 60_000 }, async () => {
-    const [writing, reading] = [await backendOf(), await backendOf()]
+    const [writing, reading] = [await open(), await open()]
     await fillWith(writing, generation, IDS)
     const ending = new AbortController()
     const seen = { whole: 0, thrown: new Map<string, number>() }
@@ -91,7 +73,7 @@ describe('several at the same keys', () => {
   })
 
   it('a flush under a writer: a batch is applied to what stands, or lost, and never half there', async () => {
-    const backend = await backendOf()
+    const backend = await open()
     const writer = backend.writer(generation)
     for (let round = 0; round < 40; round++) {
       await fillWith(backend, generation, [])
@@ -109,7 +91,7 @@ describe('several at the same keys', () => {
   })
 
   it('a drop that was overtaken by an opening deletes nothing of what was opened', { timeout: 60_000 }, async () => {
-    const [dropping, opening] = [await backendOf(), await backendOf()]
+    const [dropping, opening] = [await open(), await open()]
     const ids = Array.from({ length: 6_000 }, (_, number) => `id-${number}`)
     let overtaken = 0
     for (let round = 0; round < 25; round++) {
@@ -135,7 +117,7 @@ describe('several at the same keys', () => {
   })
 
   it('of several that open a lost shard at once all find it open, and empty', async () => {
-    const backends = [await backendOf(), await backendOf(), await backendOf()]
+    const backends = [await open(), await open(), await open()]
     for (let round = 0; round < 20; round++) {
       await ask('SADD', 'job@1/keys', ...IDS)
       await ask('MSET', ...IDS.flatMap(id => [`job@1:${id}`, 'old']))
@@ -153,10 +135,10 @@ describe('several at the same keys', () => {
   })
 
   it('a server that holds another shard is foreign, and nothing is done to it', async () => {
-    const [first = '', second = ''] = servers.servers.map(server => server.address)
-    const right = await backendOf({ a: first, b: second })
+    const [first, second] = [address(0), address(1)]
+    const right = await open(configOf({ a: first, b: second }))
     await fillWith(right, generation, IDS)
-    const exchanged = await backendOf({ a: second, b: first })
+    const exchanged = await open(configOf({ a: second, b: first }))
     expect(IDS.map(id => exchanged.owner(id))).toEqual(IDS.map(id => right.owner(id)))
     const found = identityOf(generation, 'b')
     expect(await exchanged.writer(generation).apply('a', batch(0, IDS.length, 100, [del('id-1')]))).toEqual({ kind: 'foreign', found })
@@ -171,18 +153,10 @@ describe('several at the same keys', () => {
 })
 
 describe('keys that somebody else wrote', () => {
-  let servers: RedisServers
+  const { ask, open } = useRedis()
   let backend: ViewBackend
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis()
-    backend = await connect(configOf({ a: address() }))
-  })
-  afterEach(() => flush(address()))
-  afterAll(async () => {
-    await backend.close()
-    await servers.dispose()
+  beforeEach(async () => {
+    backend = await open()
   })
 
   it.each([true, false])(

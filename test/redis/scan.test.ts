@@ -1,11 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, del, set, textOf } from '../contract/backend/folding.ts'
 import { scanPagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush } from './world.ts'
+import { configOf, connect, fillWith, useRedis } from './world.ts'
 
 const unordered = generationOf({ ordered: false })
 const ordered = generationOf({ ordered: true })
@@ -17,20 +16,10 @@ const both = [
 type Seen = readonly [id: string, value: string | undefined, listed: boolean]
 
 describe('scan and look', () => {
-  let servers: RedisServers
+  const { address, ask, open, server } = useRedis({ config: { appendonly: 'yes', appendfsync: 'always' } })
   let backend: ViewBackend
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly (string | Buffer)[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } })
-  })
-  afterAll(() => servers.dispose())
   beforeEach(async () => {
-    backend = await connect(configOf({ a: address() }))
-  })
-  afterEach(async () => {
-    await backend.close()
-    await flush(address())
+    backend = await open()
   })
 
   /** All pages of one shard; how often each is given isn't promised. */
@@ -156,11 +145,10 @@ describe('scan and look', () => {
       if (cursor !== undefined) cursors.push(cursor)
     }
     expect(cursors.length).toBeGreaterThan(4)
-    const [server] = servers.servers
-    await server?.stop()
+    await server().stop()
     await expect(admin.scan('a', { limit: 1_000, cursor: cursors[0] ?? '' })).rejects.toMatchObject({ code: 'view-unavailable' })
     await expect(admin.look('a', ['id-1'])).rejects.toMatchObject({ code: 'view-unavailable' })
-    await server?.start()
+    await server().start()
     await expect.poll(() => backend.ping('a')).toBe(undefined)
     for (const cursor of cursors) await expect(admin.scan('a', { limit: 1_000, cursor })).rejects.toMatchObject({ code: 'cursor-expired' })
     expect((await scanned(generation)).length).toBe(3_000)

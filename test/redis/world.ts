@@ -1,11 +1,13 @@
-import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll } from 'vitest'
 import type { RedisConfig } from '../../backends/redis/config.ts'
 import redis from '../../backends/redis/index.ts'
 import { type Exclusive, Shard, type Shards } from '../../backends/redis/shard.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, markFilled, set } from '../contract/backend/folding.ts'
+import { type RedisOptions, type RedisServer, type RedisServers, startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
+import { command } from '../support/redis-command.ts'
 
 /** @param addresses `host:port` by shard name */
 export const configOf = (addresses: Readonly<Record<string, string>>, more: Partial<RedisConfig> = {}): RedisConfig => ({
@@ -16,19 +18,47 @@ export const configOf = (addresses: Readonly<Record<string, string>>, more: Part
 
 export const connect = (config: RedisConfig, logger = quiet): Promise<ViewBackend> => redis.connect(config, { name: 'ring', dataDir: '.', logger })
 
-/** Runs one command on a server, as another client would, and gives its answer as text or lists of it. */
-export async function command(address: string, name: string, ...args: readonly (string | Buffer)[]): Promise<unknown> {
-  const client = new Redis(`redis://${address}`, { lazyConnect: true, retryStrategy: () => null })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return await client.call(name, [...args])
-  } finally {
-    client.disconnect()
-  }
+export const flush = (address: string): Promise<unknown> => command(address, 'FLUSHALL')
+
+interface UsedRedis {
+  server(nth?: number): RedisServer
+  address(nth?: number): string
+  /** As `command`, of the first server. */
+  ask(name: string, ...args: readonly (string | Buffer)[]): Promise<unknown>
+  /** A backend that is closed when its test has ended; of the first server alone, unless told otherwise. */
+  open(config?: RedisConfig): Promise<ViewBackend>
 }
 
-export const flush = (address: string): Promise<unknown> => command(address, 'FLUSHALL')
+/** Servers that a block of tests has for itself: emptied after each test, gone after the last. */
+export function useRedis(options: RedisOptions = {}): UsedRedis {
+  let started: RedisServers
+  const backends: ViewBackend[] = []
+  beforeAll(async () => {
+    started = await startRedis(options)
+  })
+  afterEach(async () => {
+    for (const backend of backends.splice(0)) await backend.close()
+    for (const { address } of started.servers) await flush(address)
+  })
+  afterAll(() => started.dispose())
+
+  const server = (nth = 0): RedisServer => {
+    const found = started.servers[nth]
+    if (found === undefined) throw new Error(`There is no server ${nth}`)
+    return found
+  }
+  const address = (nth = 0): string => server(nth).address
+  return {
+    server,
+    address,
+    ask: (name, ...args) => command(address(), name, ...args),
+    async open(config = configOf({ a: address() })) {
+      const backend = await connect(config)
+      backends.push(backend)
+      return backend
+    },
+  }
+}
 
 /** A shard `a` of which each request of an exclusive connection is first told, from 0 on: what is thrown is thrown instead of sending it. */
 export class HookedShard extends Shard {

@@ -1,36 +1,30 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { namesOf } from '../../backends/redis/names.ts'
 import { RedisWriter } from '../../backends/redis/writer.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { type RedisServers, startRedis } from '../services/redis.ts'
-import { command, configOf, connect, fillWith, flush, HookedShard } from './world.ts'
+import { fillWith, HookedShard, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 
 describe('a batch', () => {
-  let servers: RedisServers
+  const { address, ask, open } = useRedis()
   let backend: ViewBackend
   let shard: HookedShard
   let writer: RedisWriter
-  const address = (): string => servers.servers[0]?.address ?? ''
-  const ask = (name: string, ...args: readonly string[]): Promise<unknown> => command(address(), name, ...args)
-  beforeAll(async () => {
-    servers = await startRedis()
-    backend = await connect(configOf({ a: address() }))
+  beforeAll(() => {
     shard = new HookedShard(address())
     writer = new RedisWriter(shard.shards, namesOf('', generation), generation)
   })
-  afterEach(async () => {
+  beforeEach(async () => {
+    backend = await open()
+  })
+  afterEach(() => {
     shard.beforeSending = () => undefined
-    await flush(address())
   })
-  afterAll(async () => {
-    await Promise.all([backend.close(), shard.close()])
-    await servers.dispose()
-  })
+  afterAll(() => shard.close())
 
   const given = batch(0, 1, 2, [set('two', '2')])
   const cut = (): never => {

@@ -47,13 +47,25 @@ describe('a bug ends the process with exit code 70, and says what it met:', () =
       'fold',
       'writer(generation) { const writer = super.writer(generation); writer.checkpoints = async () => { throw new TypeError("odd") }; return writer }',
     ],
-    ['watch', 'reader(generation) { const reader = super.reader(generation); reader.filled = () => { throw new TypeError("odd") }; return reader }'],
+    [
+      'watch',
+      'reader(generation) { const reader = super.reader(generation); reader.filled = async () => { throw new TypeError("odd") }; return reader }',
+    ],
+    [
+      'look at the marks',
+      'admin(generation) { const admin = super.admin(generation); admin.marks = async () => { throw new TypeError("odd") }; return admin }',
+    ],
+    [
+      'mark',
+      'admin(generation) { const admin = super.admin(generation); admin.markFilled = async () => { throw new TypeError("odd") }; return admin }',
+    ],
+    ['gauge', 'async ping() { throw new TypeError("odd") }'],
     ['timer', 'async close() {} constructor(shards) { super(shards); setTimeout(() => { throw new TypeError("odd") }, 500) }'],
     [
       'forgotten promise',
       'async close() {} constructor(shards) { super(shards); setTimeout(() => { void Promise.reject(new TypeError("odd")) }, 500) }',
     ],
   ])('in a %s', async (where, wrong) => {
-    expect(await run(where.replace(' ', '-'), wrong)).toMatchObject({ exitCode: 70, said: expect.stringContaining('odd') })
+    expect(await run(where.replaceAll(' ', '-'), wrong)).toMatchObject({ exitCode: 70, said: expect.stringContaining('odd') })
   })
 })

@@ -69,6 +69,9 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
           ['open', () => store.backend.admin(generation).open(shard)],
           ['opening', () => store.backend.admin(generation).opening(shard)],
           ['markFilled', () => store.backend.admin(generation).markFilled(shard, opening, [])],
+          ['marks', () => store.backend.admin(generation).marks(shard)],
+          ['filled', () => reader.filled(shard)],
+          ['serve', () => store.backend.admin(generation).serve()],
         ] as const) {
           await assertThrows('view-unavailable', what, read)
         }

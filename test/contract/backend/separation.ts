@@ -61,6 +61,7 @@ export function separation(runner: TestRunner, options: SuiteOptions): void {
       if (first === undefined || second === undefined) return
       for (const generation of [first, second]) await openWith(store, generation, { a: '1' })
       for (const generation of [first, second, second, first]) await store.backend.admin(generation).serve()
+      for (const shard of store.shards) assert.deepEqual(await store.backend.admin(first).marks(shard), { filled: true, shown: true })
       await fold(store, first, batch(1, 0, 1, [set('b', '2')]))
       for (const shard of store.shards) await store.backend.admin(first).open(shard, { anew: true })
       await store.backend.admin(first).drop()

@@ -133,6 +133,11 @@ const operations: readonly Operation[] = [
     expected: () => ({ ...reads, open: nothing, filled: nothing }),
   },
   {
+    name: 'marks',
+    run: async (store, generation, shard) => (await store.backend.admin(generation).marks(shard)).filled,
+    expected: () => ({ ...reads, open: answers(false), filled: answers(true) }),
+  },
+  {
     name: 'stats',
     run: async (store, generation) => {
       let entries = 0

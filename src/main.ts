@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { builtInKinds, loadBackend } from '../backends/index.ts'
 import { createAdmin } from './admin/server.ts'
-import type { StatusDocument, StatusProvider } from './admin/status.ts'
+import type { StatusProvider } from './admin/status.ts'
 import { createApi } from './api/server.ts'
 import { banner } from './banner.ts'
 import { checkServers } from './check.ts'
@@ -20,11 +20,16 @@ import type { Log, Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
 import { partitioners } from './model/partitioner.ts'
 import type { ViewBackend } from './model/view-backend.ts'
+import type { ViewStatus } from './model/view-status.ts'
 import { DeadLetters } from './pipeline/dead-letters.ts'
 import type { FoldRules } from './pipeline/fold.ts'
 import { ViewPipeline } from './pipeline/view-pipeline.ts'
 import { viewStatus } from './status.ts'
 import { ViewVerbs } from './verbs.ts'
+
+/** How long ending may take: what a write may still wait for, and then what leaving groups and closing take. */
+const ENDING_MS = 20_000
+const LINGER_MS = 1_000
 
 /** @returns the exit code */
 export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check: check, builtInKinds, loadBackend })
@@ -66,11 +71,31 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
     process.stdout.write(banner(packageVersion, config, apiAddress, adminAddress))
     await Promise.race([failed.promise, signal(logger)])
   } finally {
-    await Promise.all(running.map(end => end())).finally(() => close(parts))
+    await end(parts, running)
   }
 }
 
-async function open(config: Config, logger: Logger, died: (error: Error) => void): Promise<Parts> {
+/**
+ * Ends what runs, and closes the rest. What still waits for a server after `ENDING_MS` is cut off, as kill -9 would: checkpoints stand with their data. Nor do timers and
+ * sockets that a client library leaves behind keep the process.
+ */
+async function end(parts: Parts, running: readonly (() => Promise<void>)[]): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(() => {
+    parts.logger.warn('Not everything has ended in time; it is cut off', { waitedMs: ENDING_MS })
+    late.resolve()
+  }, ENDING_MS)
+  const ended = Promise.all(running.map(each => each())).finally(() => close(parts))
+  try {
+    await Promise.race([ended, late.promise])
+  } finally {
+    clearTimeout(timer)
+    // With the code that is set by then.
+    setTimeout(() => process.exit(), LINGER_MS).unref()
+  }
+}
+
+async function open(config: Config, logger: Logger, died: (error: unknown) => void): Promise<Parts> {
   const log = await openLog(config, logger.child({ log: config.log.kind }), died)
   const parts = {
     config,
@@ -82,7 +107,7 @@ async function open(config: Config, logger: Logger, died: (error: Error) => void
   }
   try {
     await connect(parts)
-    openViews(parts)
+    openViews(parts, died)
   } catch (error) {
     await close(parts)
     throw error
@@ -106,7 +131,10 @@ async function openLog(config: Config, logger: Logger, died: (error: Error) => v
   return new KafkaLog({ ...config.log, logger })
 }
 
-function openViews({ config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> }): void {
+function openViews(
+  { config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> },
+  failed: (error: unknown) => void,
+): void {
   for (const [name, { schema, whenBehind, ...described }] of config.views) {
     const backend = backends.get(described.backend)
     if (backend === undefined) throw new LogfoldError('internal', `View ${name} has no backend`)
@@ -117,8 +145,9 @@ function openViews({ config, logger, log, backends, folded }: Parts & { readonly
       namespace: config.namespace,
       log,
       backend,
-      openDeadLetters: (at, topic) => new DeadLetters(at, topic, logger.child({ view: name })),
+      openDeadLetters: (at, letters, topicId) => new DeadLetters(at, letters, topicId, logger.child({ view: name })),
       logger: logger.child({ view: name }),
+      failed,
     })
     folded.set(name, { view, backend, pipeline: undefined })
   }
@@ -169,10 +198,13 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
 }
 
 async function close({ log, backends, folded }: Parts): Promise<void> {
-  for (const { view, pipeline } of folded.values()) {
-    await pipeline?.stop()
-    await view.close()
-  }
+  // All at once, as each may wait for a broker that hangs.
+  await Promise.all(
+    [...folded.values()].map(async ({ view, pipeline }) => {
+      await pipeline?.stop()
+      await view.close()
+    }),
+  )
   await Promise.all([...backends.values()].map(backend => backend.close()))
   await log.close()
 }
@@ -185,10 +217,10 @@ async function signal(logger: Logger): Promise<void> {
 }
 
 function statusOf({ folded }: Parts, verbs: ViewVerbs): StatusProvider {
-  const view = async (name: string): Promise<StatusDocument> => {
+  const view = async (name: string): Promise<ViewStatus> => {
     const found = folded.get(name)
     if (found === undefined) throw new LogfoldError('no-such-view', `There is no view ${name}`)
-    return { ...(await viewStatus({ ...found, verify: verbs.verifyStatus(name) })) }
+    return await viewStatus({ ...found, verify: verbs.verifyStatus(name) })
   }
   return {
     view,

@@ -3,37 +3,10 @@ import { formatHealth, type Health } from './generations/shard-health.ts'
 import type { Source } from './generations/view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import type { Offset } from './model/record.ts'
+import { repairableKinds, type VerifyInShort, type VerifyStatus } from './model/verify-status.ts'
 import type { ViewBackend } from './model/view-backend.ts'
+import type { ViewStatus } from './model/view-status.ts'
 import type { ViewPipeline } from './pipeline/view-pipeline.ts'
-import { repairableKinds } from './verify/difference.ts'
-import type { VerifyStatus } from './verify/verify.ts'
-
-type VerifyInShort = Pick<VerifyStatus, 'phase' | 'repair' | 'progress' | 'waitingFor' | 'left' | 'failure'>
-
-/** What `GET /admin/views/:view` and `logfold status` tell of a view. Read from log and store, so every process tells the same. */
-export interface ViewStatus {
-  readonly view: string
-  readonly state: 'serving' | 'folding' | 'stopped' | 'waiting'
-  /** The generation that serves; null while none does. */
-  readonly generation: number | null
-  readonly topic: string
-  readonly backend: string
-  readonly format: string
-  readonly writable: boolean
-  /** Whether this process folds the view. */
-  readonly worker: boolean
-  /** Members of the group that folds it, in all processes; null where that can't be told. */
-  readonly workers: number | null
-  /** Null where log or store don't answer. */
-  readonly lagRecords: number | null
-  readonly partitions: readonly { readonly partition: number; readonly position: Offset | null; readonly endOffset: Offset | null }[]
-  readonly shards: readonly { readonly shard: string; readonly state: string; readonly entries: number | null; readonly detail: string | null }[]
-  readonly deadLetters: number | null
-  /** The verify under way in this process, or its last one. `left`: differences that aren't mended; they go on being looked for until the phase is `done`. */
-  readonly verify: VerifyInShort | null
-  readonly problem: { readonly code: string; readonly detail: string; readonly remedy: string | null } | null
-  readonly next_steps: readonly string[]
-}
 
 export interface StatusParts<Letters extends ClosableDeadLetters> {
   readonly view: LiveView<Letters>

@@ -1,16 +1,15 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { StatusDocument } from './admin/status.ts'
 import type { Verbs, VerifyRequest } from './admin/verbs.ts'
 import type { Connected, LiveView } from './generations/live-view.ts'
-import { LogfoldError, messageOf } from './model/errors.ts'
+import { LogfoldError } from './model/errors.ts'
 import { generationName } from './model/generation.ts'
 import type { Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
+import type { VerifyStatus } from './model/verify-status.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 import type { DeadLetters } from './pipeline/dead-letters.ts'
 import type { FoldRules } from './pipeline/fold.ts'
-import { replay, Verify, type VerifyStatus } from './verify/verify.ts'
+import { type Replayed, replay, Verify } from './verify/verify.ts'
 
 /** Shorter than a client waits: the log may have to be read from the letter to its end. */
 const REPLAY_MS = 30_000
@@ -42,27 +41,23 @@ export class ViewVerbs implements Verbs {
     this.#options = options
   }
 
-  async verify(name: string, request: VerifyRequest): Promise<StatusDocument> {
+  async verify(name: string, request: VerifyRequest): Promise<VerifyStatus> {
     const parts = this.#writable(name)
-    const made = this.#verifies.get(name) ?? (await this.#makeVerify(parts))
     this.#refuseWhenClosing()
-    // Another request may have been quicker.
-    const verify = this.#verifies.get(name) ?? made
+    const verify = this.#verifies.get(name) ?? this.#makeVerify(parts)
     this.#verifies.set(name, verify)
-    return { ...verify.start(request) }
+    return verify.start(request)
   }
 
-  verifyStatus(name: string): (StatusDocument & VerifyStatus) | undefined {
-    const status = this.#verifies.get(name)?.status()
-    return status && { ...status }
+  verifyStatus(name: string): VerifyStatus | undefined {
+    return this.#verifies.get(name)?.status()
   }
 
-  async cancelVerify(name: string): Promise<StatusDocument | undefined> {
-    const status = await this.#verifies.get(name)?.cancel()
-    return status && { ...status }
+  async cancelVerify(name: string): Promise<VerifyStatus | undefined> {
+    return await this.#verifies.get(name)?.cancel()
   }
 
-  async replay(name: string, letter: string): Promise<StatusDocument> {
+  async replay(name: string, letter: string): Promise<Replayed & { readonly letter: string }> {
     const { view, backend, connected, logger } = this.#writable(name)
     const { log, topic, generation, deadLetters } = connected
     const options = { log, topic, generation, backend, deadLetters, logger, rules: this.#options.rulesOf(view, topic) }
@@ -76,7 +71,7 @@ export class ViewVerbs implements Verbs {
     return { letter, ...(await this.#within(REPLAY_MS, late, signal => replay(options, letter, signal))) }
   }
 
-  async drop(name: string, letter: string): Promise<StatusDocument> {
+  async drop(name: string, letter: string): Promise<{ readonly letter: string; readonly kind: 'dropped' }> {
     const { deadLetters } = this.#view(name).view.source()
     const late = new LogfoldError('log-unavailable', `The log has not taken it within ${DROP_MS / 1000} s that ${letter} is dropped`, {
       remedy: 'It may be repeated.',
@@ -92,14 +87,9 @@ export class ViewVerbs implements Verbs {
     await Promise.allSettled(this.#underWay)
   }
 
-  async #makeVerify({ view, backend, connected, logger }: WritableView): Promise<Verify> {
+  #makeVerify({ view, backend, connected, logger }: WritableView): Verify {
     const { log, topic, generation } = connected
     const { dataDir, rulesOf } = this.#options
-    await mkdir(dataDir, { recursive: true }).catch(cause => {
-      throw new LogfoldError('view-unavailable', `The data folder ${dataDir}, where verify keeps its notes, cannot be made: ${messageOf(cause)}`, {
-        cause,
-      })
-    })
     const path = join(dataDir, `verify-${generationName(generation)}.sqlite`)
     return new Verify({ log, topic, generation, backend, rules: rulesOf(view, topic), logger, path })
   }

@@ -9,10 +9,12 @@ import { TestLogger, TestView } from './support/api-world.ts'
 import { request } from './support/raw-request.ts'
 
 const letterOf = (offset: number): DeadLetter => ({
-  letter: `1:0:${offset}`,
+  letter: `1:0:${offset}:topic-1`,
   generation: 1,
   partition: 0,
   offset,
+  topicId: 'topic-1',
+  otherTopic: false,
   timestampMs: 1700000000000,
   reason: 'value-not-json',
   detail: 'The value is not JSON',
@@ -23,9 +25,9 @@ const letterOf = (offset: number): DeadLetter => ({
 })
 
 const bytesOf: Readonly<Record<string, Pick<DeadLetterWithBytes, 'key' | 'value'>>> = {
-  '1:0:0': { key: Buffer.from('id-0'), value: Buffer.from('{é') },
-  '1:0:1': { key: null, value: Buffer.from([0xff]) },
-  '1:0:2': { key: Buffer.from([0xff]), value: null },
+  '1:0:0:topic-1': { key: Buffer.from('id-0'), value: Buffer.from('{é') },
+  '1:0:1:topic-1': { key: null, value: Buffer.from([0xff]) },
+  '1:0:2:topic-1': { key: Buffer.from([0xff]), value: null },
 }
 
 let view: TestView
@@ -120,16 +122,21 @@ describe('dead letters', () => {
   it('come in pages', async () => {
     const all = [0, 1, 2].map(offset => item(letterOf(offset)))
     expect(await getJson('/admin/views/job/deadletters')).toEqual({ items: all, next: null, total: 3, complete: true })
-    expect(await getJson('/admin/views/job/deadletters?limit=2')).toEqual({ items: all.slice(0, 2), next: '1:0:1', total: 3, complete: true })
-    expect(await getJson('/admin/views/job/deadletters?limit=2&after=1:0:1')).toEqual({ items: all.slice(2), next: null, total: 3, complete: true })
-    for (const query of ['limit=0', 'limit=1001', 'after=x', 'after=1:0:0&after=1:0:1']) {
+    expect(await getJson('/admin/views/job/deadletters?limit=2')).toEqual({ items: all.slice(0, 2), next: '1:0:1:topic-1', total: 3, complete: true })
+    expect(await getJson('/admin/views/job/deadletters?limit=2&after=1:0:1:topic-1')).toEqual({
+      items: all.slice(2),
+      next: null,
+      total: 3,
+      complete: true,
+    })
+    for (const query of ['limit=0', 'limit=1001', 'after=x', 'after=1:0', 'after=1:0:0:', 'after=1:0:0&after=1:0:1']) {
       expect(await getJson(`/admin/views/job/deadletters?${query}`)).toMatchObject({ code: 'invalid-parameter' })
     }
     expect(await getJson('/admin/views/none/deadletters')).toMatchObject({ code: 'no-such-view' })
   })
 
   it('are shown with their bytes, as text where they are text', async () => {
-    const shown = (offset: number): Promise<unknown> => getJson(`/admin/views/job/deadletters/1:0:${offset}`)
+    const shown = (offset: number): Promise<unknown> => getJson(`/admin/views/job/deadletters/1:0:${offset}:topic-1`)
     expect(await shown(0)).toEqual({ ...item(letterOf(0)), key: 'id-0', keyBase64: 'aWQtMA==', value: '{é', valueBase64: 'e8Op' })
     expect(await shown(1)).toEqual({ ...item(letterOf(1)), keyBase64: null, valueBase64: '/w==' })
     expect(await shown(2)).toEqual({ ...item(letterOf(2)), keyBase64: '/w==', valueBase64: null })

@@ -117,10 +117,12 @@ Next
 })
 
 const letter = {
-  letter: '1:3:17',
+  letter: '1:3:17:now',
   generation: 1,
   partition: 3,
   offset: 17,
+  topicId: 'now',
+  otherTopic: false,
   timestampMs: 1_700_000_000_000,
   reason: 'value-not-json',
   detail: 'The value is not JSON',
@@ -131,8 +133,12 @@ const letter = {
 
 describe('logfold deadletters', () => {
   it('list shows why, and whether a later record healed it; nothing in an id moves the terminal', async () => {
-    const items = [letter, { ...letter, letter: '1:3:18', id: undefined, reason: 'key-null' }, { ...letter, letter: '1:3:19', resolvedBy: '3:20' }]
-    const { url, asked } = await fakeServer((_, response) => sendJson(response, { items, next: '1:3:19', total: 9 }))
+    const items = [
+      letter,
+      { ...letter, letter: '1:3:18:now', offset: 18, id: undefined, reason: 'key-null' },
+      { ...letter, letter: '1:3:19:now', offset: 19, resolvedBy: '3:20' },
+    ]
+    const { url, asked } = await fakeServer((_, response) => sendJson(response, { items, next: '1:3:19:now', total: 9 }))
     expect(await run(['deadletters', 'list', 'job', '--admin', url, '--limit', '3', '--after', '1:3:16'])).toEqual({
       exit: 0,
       stdout: `LETTER  TIME                      ID             RESOLVED    REASON          DETAIL
@@ -152,6 +158,26 @@ Next
     expect(asked.map(one => one.url)).toEqual(['/admin/views/job/deadletters?limit=3&after=1%3A3%3A16'])
   })
 
+  it('list tells those of another topic apart: they are neither resolved nor unresolved, and are called by their whole names', async () => {
+    const foreign = { ...letter, letter: '1:3:17:then', topicId: 'then', otherTopic: true }
+    const resolved = { ...foreign, letter: '1:3:18:then', offset: 18, resolvedBy: '3:20' }
+    const { url } = await fakeServer((_, response) => sendJson(response, { items: [letter, foreign, resolved], next: '1:3:18:then', total: 9 }))
+    expect((await run(['deadletters', 'list', 'job', '--admin', url])).stdout).toBe(
+      `LETTER       TIME                      ID             RESOLVED          REASON          DETAIL
+1:3:17       2023-11-14T22:13:20.000Z  "a\\u001b[31m"  unresolved        value-not-json  The value is not JSON
+1:3:17:then  2023-11-14T22:13:20.000Z  "a\\u001b[31m"  of another topic  value-not-json  The value is not JSON
+1:3:18:then  2023-11-14T22:13:20.000Z  "a\\u001b[31m"  of another topic  value-not-json  The value is not JSON
+
+Next
+  See the bytes of one: logfold deadletters show job 1:3:17
+  An id is resolved by writing it again: logfold put job ID VALUE
+  Or, where an older logfold could not fold it, by folding it again: logfold deadletters replay job --all
+  Take those of topics that the view no longer has away: logfold deadletters drop job --other-topic
+  Go on: logfold deadletters list job --after 1:3:18:then
+`,
+    )
+  })
+
   it('list says so where there is none', async () => {
     const { url } = await fakeServer((_, response) => sendJson(response, { items: [], next: null, total: 0 }))
     expect((await run(['deadletters', 'list', 'job', '--admin', url])).stdout).toBe('job has no dead letters\n')
@@ -169,6 +195,7 @@ Next
   reason    value-not-json
   detail    The value is not JSON
   id        "a\\u001b[31m"
+  topic     now
   resolved  by 3:20
   key       "a\\u001b[31m"
   value     base64 /w==
@@ -176,5 +203,12 @@ Next
       stderr: '',
     })
     expect(asked.map(one => one.url)).toEqual(['/admin/views/job/deadletters/1%3A3%3A17'])
+  })
+
+  it('show says where it is of another topic', async () => {
+    const foreign = { ...letter, letter: '1:3:17:then', topicId: 'then', otherTopic: true, keyBase64: null, valueBase64: null }
+    const { url } = await fakeServer((_, response) => sendJson(response, foreign))
+    const { stdout } = await run(['deadletters', 'show', 'job', '1:3:17:then', '--admin', url])
+    expect(stdout.split('\n').filter(line => /then/.test(line))).toEqual(['1:3:17:then', '  topic     then, not the one that the view has now'])
   })
 })

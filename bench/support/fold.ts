@@ -22,7 +22,7 @@ export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contend
   name: 'logfold',
   async run() {
     const dead = await log.topic({ name: `bench-dead-${process.pid}`, partitions: 1, replication: -1, create: true })
-    const deadLetters = new DeadLetters(log, dead, quiet)
+    const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
     const generation: Generation = {
       view: 'job',
       number: ++generations,

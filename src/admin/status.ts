@@ -7,7 +7,7 @@ export interface ReadinessCheck {
 }
 
 /** A JSON document about a view; what is in it is the matter of whoever provides it. */
-export type StatusDocument = Readonly<Record<string, unknown>>
+export type StatusDocument = object
 
 /** What the admin listener tells, and can't know by itself. */
 export interface StatusProvider {

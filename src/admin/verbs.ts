@@ -20,7 +20,7 @@ export interface Verbs {
   cancelVerify(view: string): Promise<StatusDocument | undefined>
   /**
    * Folds the record of a dead letter again, at its place.
-   * @throws no-such-dead-letter, view-stopped; view-unavailable where it had to wait for too long, after which it may be repeated; closing
+   * @throws no-such-dead-letter, foreign-dead-letter, view-stopped; view-unavailable where it had to wait for too long, after which it may be repeated; closing
    */
   replay(view: string, letter: string): Promise<StatusDocument>
   /** Takes a dead letter away for good. @throws no-such-dead-letter; log-unavailable where it had to wait for too long, after which it may be repeated; closing */

@@ -3,13 +3,12 @@ import type { View } from '../generations/view.ts'
 import { invalidParameter, readQuery } from '../http/query.ts'
 import { sendJson } from '../http/send.ts'
 import { LogfoldError } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
 import { members } from './body.ts'
 import type { StatusDocument } from './status.ts'
 import type { Verbs, VerifyRequest } from './verbs.ts'
 
 type Route = RequestHandler<{ view: string }>
-
-const RATE_MAX = 1_000_000_000
 
 export interface VerifyRoutes {
   /** `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. */
@@ -42,8 +41,12 @@ function verifyRequest(body: unknown): VerifyRequest {
   const { repair = false, rate } = members(body, ['repair', 'rate'])
   if (typeof repair !== 'boolean') throw invalidParameter('repair', `It is ${JSON.stringify(repair)}`, 'Send true or false.')
   if (rate === undefined) return { repair }
-  if (typeof rate !== 'number' || !Number.isInteger(rate) || rate < 1 || rate > RATE_MAX) {
-    throw invalidParameter('rate', `It is ${JSON.stringify(rate)}`, `Send a whole number from 1 to ${RATE_MAX}: records and entries a second.`)
+  if (typeof rate !== 'number' || !Number.isInteger(rate) || rate < 1 || rate > limits.verifyRateMax) {
+    throw invalidParameter(
+      'rate',
+      `It is ${JSON.stringify(rate)}`,
+      `Send a whole number from 1 to ${limits.verifyRateMax}: records and entries a second.`,
+    )
   }
   return { repair, rate }
 }

@@ -1,29 +1,10 @@
 import type { Command } from 'commander'
+import type { ViewStatus } from '../model/view-status.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
 import { grouped, indented, nextStepsText, table } from './table.ts'
-import { type VerifyShown, verifyLine } from './verify-text.ts'
-
-/** The part of the status document that is shown. */
-interface ViewStatus {
-  readonly view: string
-  readonly state: string
-  readonly generation: number | null
-  readonly topic: string
-  readonly backend: string
-  readonly format: string
-  readonly writable: boolean
-  readonly workers: number | null
-  readonly lagRecords: number | null
-  readonly partitions: readonly { readonly partition: number; readonly position: number | null; readonly endOffset: number | null }[]
-  readonly shards: readonly { readonly shard: string; readonly state: string; readonly entries: number | null; readonly detail: string | null }[]
-  readonly deadLetters: number | null
-  /** Left out by a logfold that couldn't verify. */
-  readonly verify?: VerifyShown | null
-  readonly problem: { readonly code: string; readonly detail: string } | null
-  readonly next_steps: readonly string[]
-}
+import { verifyLine } from './verify-text.ts'
 
 export function addStatus(program: Command, io: Io): void {
   withAdminFlags(program.command('status [view]').description('how the views are: what serves, how far it is behind, what to do next'))

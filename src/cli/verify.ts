@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import { isOver, type VerifyStatus } from '../model/verify-status.ts'
 import type { Client } from './client.ts'
 import { EXIT_INTERRUPTED } from './failure.ts'
 import { helpText } from './help.ts'
@@ -8,9 +10,8 @@ import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, count, withAdminFlags } from './options.ts'
 import { ProgressLine } from './progress-line.ts'
 import { nextStepsText } from './table.ts'
-import { isOver, reportSteps, reportText, type VerifyDocument, verifyLine } from './verify-text.ts'
+import { reportSteps, reportText, verifyLine } from './verify-text.ts'
 
-const RATE_MAX = 1_000_000_000
 /** Soon after the start, as a small view is done at once; then more seldom. */
 const LOOK_MS = [20, 50, 100, 200]
 
@@ -36,7 +37,7 @@ export function addVerify(program: Command, io: Io, setExit: (code: number) => v
       .command('verify <view>')
       .description('compare the store with the log, and mend it')
       .option('--repair', 'mend what differs')
-      .option('--rate <number>', 'records and entries a second, at most (default: 50000)')
+      .option('--rate <number>', `records and entries a second, at most (default: ${limits.verifyRate})`)
       .option('--cancel', 'end the one under way; the next one goes on where it was'),
   )
     .addHelpText(
@@ -55,7 +56,7 @@ export function addVerify(program: Command, io: Io, setExit: (code: number) => v
 }
 
 async function verify(view: string, flags: VerifyFlags, io: Io): Promise<number> {
-  const rate = count('--rate', flags.rate, 1, RATE_MAX)
+  const rate = count('--rate', flags.rate, 1, limits.verifyRateMax)
   const client = adminClient(flags, io)
   const path = `/admin/views/${encodeURIComponent(view)}/verify`
   if (flags.cancel === true) {
@@ -66,7 +67,7 @@ async function verify(view: string, flags: VerifyFlags, io: Io): Promise<number>
   const letBe = io.onInterrupt(() => interrupted.abort())
   try {
     const body = Buffer.from(JSON.stringify({ repair: flags.repair === true, ...(rate === undefined ? {} : { rate }) }))
-    const started = (await client.getJson(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })) as VerifyDocument
+    const started = (await client.getJson(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })) as VerifyStatus
     const last = await watch(client, path, started, { flags, io, signal: interrupted.signal })
     return isOver(last) ? await tellEnd(last, flags, io) : await tellInterrupted(last, flags, io)
   } finally {
@@ -78,16 +79,16 @@ async function verify(view: string, flags: VerifyFlags, io: Io): Promise<number>
 async function watch(
   client: Client,
   path: string,
-  started: VerifyDocument,
+  started: VerifyStatus,
   { flags, io, signal }: { readonly flags: VerifyFlags; readonly io: Io; readonly signal: AbortSignal },
-): Promise<VerifyDocument> {
+): Promise<VerifyStatus> {
   const progress = new ProgressLine(io)
   let last = started
   try {
     for (let look = 0; !isOver(last) && !signal.aborted; look++) {
       if (flags.json !== true) await progress.update(() => `${last.generation}: ${verifyLine(last)}`)
       await wait(LOOK_MS[Math.min(look, LOOK_MS.length - 1)], undefined, { signal })
-      last = (await client.getJson(path, { signal })) as VerifyDocument
+      last = (await client.getJson(path, { signal })) as VerifyStatus
     }
   } catch (error) {
     if (!signal.aborted) throw isLogfoldError(error, 'unreachable') ? goesOn(error, last.view) : error
@@ -103,14 +104,14 @@ const goesOn = (error: LogfoldError, view: string): LogfoldError =>
     remedy: `${error.remedy ?? ''} The verify then goes on where it was: logfold verify ${view}`.trimStart(),
   })
 
-async function tellEnd(document: VerifyDocument, flags: VerifyFlags, io: Io): Promise<number> {
+async function tellEnd(document: VerifyStatus, flags: VerifyFlags, io: Io): Promise<number> {
   const steps = reportSteps(document)
   if (flags.json === true) await printJson(io.stdout, { ...document, next_steps: steps })
   else await write(io.stdout, `${reportText(document)}${nextStepsText(steps)}`)
   return document.phase === 'done' && document.left === 0 ? 0 : 1
 }
 
-async function tellInterrupted(document: VerifyDocument, flags: VerifyFlags, io: Io): Promise<number> {
+async function tellInterrupted(document: VerifyStatus, flags: VerifyFlags, io: Io): Promise<number> {
   const { view, repair } = document
   const steps = [`Watch it again: logfold verify ${view}${repair ? ' --repair' : ''}`, `End it: logfold verify ${view} --cancel`]
   if (flags.json === true) await printJson(io.stdout, { ...document, next_steps: steps })
@@ -119,7 +120,7 @@ async function tellInterrupted(document: VerifyDocument, flags: VerifyFlags, io:
 }
 
 async function cancel(client: Client, path: string, flags: VerifyFlags, io: Io): Promise<number> {
-  const document = (await client.getJson(path, { method: 'DELETE' })) as VerifyDocument
+  const document = (await client.getJson(path, { method: 'DELETE' })) as VerifyStatus
   const { view, generation, phase } = document
   const steps = phase === 'cancelled' ? [`Go on where it stopped: logfold verify ${view}`] : []
   if (flags.json === true) await printJson(io.stdout, { ...document, next_steps: steps })

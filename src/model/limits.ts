@@ -18,4 +18,7 @@ export const limits = {
   urlBytesMax: 8 * 1024,
   headerBytesMax: 16 * 1024,
   partitionsMax: 1_000,
+  /** Records and entries a second that verify takes, unless it is asked for another number. */
+  verifyRate: 50_000,
+  verifyRateMax: 1_000_000_000,
 } as const

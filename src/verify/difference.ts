@@ -1,25 +1,9 @@
 import { hash } from 'node:crypto'
 import { formatPlace, type Offset, type Slice } from '../model/record.ts'
+import { type DifferenceKind, type RepairableKind, repairableKinds } from '../model/verify-status.ts'
 import type { Checkpoint, Found } from '../model/view-backend.ts'
 
-/** What can be wrong with an entry, or keeps verify from saying. SPEC.md tells what each means. */
-export const differenceKinds = ['missing', 'extra', 'different', 'wrong-shard', 'two-partitions', 'unresolved', 'unsettled'] as const
-export type DifferenceKind = (typeof differenceKinds)[number]
-
-/** Those that a repair mends. */
-export const repairableKinds = ['missing', 'extra', 'different', 'wrong-shard'] as const
-export type RepairableKind = (typeof repairableKinds)[number]
-
 export const isRepairable = (kind: string): kind is RepairableKind => (repairableKinds as readonly string[]).includes(kind)
-
-export interface Difference {
-  readonly kind: DifferenceKind
-  readonly shard: string
-  readonly id: string
-  /** Of the key's last record; undefined where the log has none. */
-  readonly place: string | undefined
-  readonly repaired: boolean
-}
 
 /** What the log says of an id, as far as it is folded. */
 export interface Expected {

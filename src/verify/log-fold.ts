@@ -1,4 +1,3 @@
-import { isLogfoldError } from '../model/errors.ts'
 import type { Log, LogReader, Topic } from '../model/log.ts'
 import { formatPlace, type Offset, type Stretch } from '../model/record.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
@@ -6,6 +5,7 @@ import { type FoldRules, fold } from '../pipeline/fold.ts'
 import { Lane } from '../pipeline/lane.ts'
 import type { Throttle } from './pace.ts'
 import type { Patience } from './patience.ts'
+import { openReader } from './reading.ts'
 import type { Scratch } from './scratch.ts'
 
 /** How long a reader waits for records before it says that there are none. */
@@ -56,20 +56,12 @@ export class LogFold {
    * @throws MissedDeletes; offset-out-of-range, topic-missing, topic-mismatch, log-corrupt, wrong-partition; the signal's reason
    */
   async to(partition: number, target: Offset): Promise<void> {
-    const { log, topic, scratch, patience } = this.#options
-    const checkpoint = scratch.folded(partition)
+    const checkpoint = this.#options.scratch.folded(partition)
     if (checkpoint.vouched >= target) return
-    patience.signal.throwIfAborted()
-    const reader = log.reader(topic, partition, checkpoint.position, checkpoint.leaderEpoch)
-    const close = (): void => reader.close()
-    patience.signal.addEventListener('abort', close)
+    const reader = openReader(this.#options, partition, checkpoint.position, checkpoint.leaderEpoch)
     try {
       await this.#run(new Lane(reader, [], checkpoint), partition, target)
-    } catch (error) {
-      if (isLogfoldError(error, 'closed')) patience.signal.throwIfAborted()
-      throw error
     } finally {
-      patience.signal.removeEventListener('abort', close)
       reader.close()
     }
   }

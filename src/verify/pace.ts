@@ -1,4 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { pause } from '../model/pause.ts'
+import type { Progress } from '../model/verify-status.ts'
 
 /** Where the time comes from. Tests bring their own. */
 export interface Clock {
@@ -10,7 +11,7 @@ export interface Clock {
 
 export const realClock: Clock = {
   nowMs: () => performance.now(),
-  wait: (ms, signal) => pause(ms, undefined, { signal }).catch(() => undefined),
+  wait: pause,
 }
 
 /** Shorter waits cost more than they keep free; what isn't waited for now is waited for later. */
@@ -77,13 +78,4 @@ export class Meter {
       etaSeconds: perSecond > 0 ? Math.ceil((this.#total - this.#done) / perSecond) : null,
     }
   }
-}
-
-export interface Progress {
-  /** Folding: records (offsets); scanning: entries; settling: suspects. */
-  readonly done: number
-  readonly total: number
-  readonly perSecond: number
-  /** Until the end of this phase. Null while that can't be told. */
-  readonly etaSeconds: number | null
 }

@@ -1,8 +1,9 @@
 import { messageOf } from '../model/errors.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
+import type { RepairableKind } from '../model/verify-status.ts'
 import type { Checkpoint, ViewOp } from '../model/view-backend.ts'
-import { type Expected, isUnresolved, lastOffset, type RepairableKind } from './difference.ts'
+import { type Expected, isUnresolved, lastOffset } from './difference.ts'
 import type { LogFold } from './log-fold.ts'
 import type { Scratch } from './scratch.ts'
 import type { Shards } from './shards.ts'
@@ -106,13 +107,13 @@ export class Repair {
       // The shard may have come back with an older state.
       ops = ops.filter(({ id }) => lastOf(faults.get(id)) < at.position)
       if (ops.length === 0) break
-      const { outcome, cause } = await shards.repair(shard, { partition, from: at.position, vouched: at.vouched, checkpoint: at, ops })
-      if (outcome === 'applied') return merged(outcomes, ops, 'mended')
-      if (outcome === 'refused') {
-        logger.error('The store refuses a repair', { shard, partition, first: ops[0]?.id, cause: messageOf(cause) })
+      const outcome = await shards.repair(shard, { partition, from: at.position, vouched: at.vouched, checkpoint: at, ops })
+      if (outcome.kind === 'applied') return merged(outcomes, ops, 'mended')
+      if (outcome.kind === 'refused') {
+        logger.error('The store refuses a repair', { shard, partition, first: ops[0]?.id, cause: messageOf(outcome.cause) })
         return merged(outcomes, ops, 'never')
       }
-      checkpoint = outcome === 'unknown' ? undefined : outcome
+      checkpoint = outcome.kind === 'elsewhere' ? outcome.checkpoint : undefined
     }
     return outcomes
   }

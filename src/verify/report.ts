@@ -1,16 +1,8 @@
-import { type Difference, type DifferenceKind, differenceKinds } from './difference.ts'
+import { type Difference, type Differences, differenceKinds, type KindReport } from '../model/verify-status.ts'
 import type { Scratch } from './scratch.ts'
 
 /** Differences of a kind that are told whole; all of them stand in the scratch. */
 const FIRST_MAX = 100
-
-export interface KindReport {
-  readonly count: number
-  readonly repaired: number
-  readonly first: readonly Difference[]
-}
-
-export type Differences = Readonly<Record<DifferenceKind, KindReport>>
 
 /** Every difference so far, counted, and the first of each kind. */
 export class Report {

@@ -4,21 +4,19 @@ import { limits } from '../model/limits.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
+import { repairableKinds, type VerifyPhase, type VerifyStatus } from '../model/verify-status.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
 import type { FoldRules } from '../pipeline/fold.ts'
-import { repairableKinds } from './difference.ts'
 import { LogFold, MissedDeletes } from './log-fold.ts'
-import { type Clock, Meter, type Progress, realClock, Throttle } from './pace.ts'
+import { type Clock, Meter, realClock, Throttle } from './pace.ts'
 import { Patience } from './patience.ts'
 import { Repair } from './repair.ts'
-import { type Differences, Report } from './report.ts'
+import { Report } from './report.ts'
 import { scanShards } from './scanning.ts'
 import { Scratch } from './scratch.ts'
 import { Settling } from './settling.ts'
 import { Shards } from './shards.ts'
 
-/** Records and entries a second. */
-export const RATE_DEFAULT = 50_000
 /** A log whose deletes go faster than it can be folded would be folded for ever. */
 const BEGUN_ANEW_MAX = 3
 
@@ -33,59 +31,32 @@ export interface RunOptions {
   readonly path: string
   /** Mends what is wrong. */
   readonly repair: boolean
-  /** Records and entries a second, at most; 50,000 by default. */
+  /** Records and entries a second, at most; `limits.verifyRate` by default. */
   readonly rate?: number
   readonly clock?: Clock
   /** Entries scanned, and suspects asked about, in one go. For tests. */
   readonly pageEntries?: number
 }
 
-export type Phase = 'folding' | 'waiting' | 'scanning' | 'settling' | 'done' | 'failed' | 'cancelled'
-
-/** The status document, and at the end the report. */
-export interface VerifyStatus {
-  readonly view: string
-  /** `job@1` */
-  readonly generation: string
-  readonly phase: Phase
-  readonly repair: boolean
-  readonly rate: number
-  /** Of the phase, or of the last one. */
-  readonly progress: Progress
-  /** What is waited for now: a store or the log that is away, a shard that is behind. */
-  readonly waitingFor: string | null
-  /** The end offsets, one a partition, that everything was compared at first. */
-  readonly ends: readonly Offset[] | null
-  /** Times that it was begun anew, as it might have missed deletes. */
-  readonly begunAnew: number
-  readonly differences: Differences
-  /** Differences that stand unrepaired, unresolved keys not counted: 0 at the end means that the store is as the log says. */
-  readonly left: number
-  /** Why it failed. Asked again, it goes on where it stopped. */
-  readonly failure: { readonly code: string; readonly detail: string; readonly remedy: string | null } | null
-}
-
 /** One comparison of a generation's store with its log, from its start, or where the scratch was left, to its end. Waits out every outage. */
 export class Run {
   readonly finished: Promise<VerifyStatus>
-  readonly #options: RunOptions
-  readonly #clock: Clock
+  readonly #options: Required<RunOptions>
   readonly #meter: Meter
   readonly #report = new Report()
   readonly #cancelling = new AbortController()
   readonly #patience: Patience
   readonly #shards: Shards
   #scratch: Scratch | undefined
-  #phase: Phase = 'folding'
+  #phase: VerifyPhase = 'folding'
   #repair: boolean
   #repairing = false
   #ending = false
   #failure: VerifyStatus['failure'] = null
 
   constructor(options: RunOptions) {
-    this.#options = options
-    this.#clock = options.clock ?? realClock
-    this.#meter = new Meter(this.#clock)
+    this.#options = { rate: limits.verifyRate, clock: realClock, pageEntries: limits.pageEntriesMax, ...options }
+    this.#meter = new Meter(this.#options.clock)
     this.#repair = options.repair
     this.#patience = new Patience(this.#cancelling.signal, options.logger)
     this.#shards = new Shards(options.backend, options.generation, this.#patience)
@@ -104,7 +75,7 @@ export class Run {
   }
 
   status(): VerifyStatus {
-    const { generation, rate = RATE_DEFAULT } = this.#options
+    const { generation, rate } = this.#options
     const { ends = undefined, begunAnew = 0 } = this.#scratch?.state ?? {}
     return {
       view: generation.view,
@@ -124,7 +95,7 @@ export class Run {
 
   async #main(): Promise<VerifyStatus> {
     const { logger, path, generation } = this.#options
-    let end: Phase = 'done'
+    let end: VerifyPhase = 'done'
     try {
       this.#scratch = await Scratch.open(path, generation)
       await this.#report.load(this.#scratch)
@@ -168,7 +139,7 @@ export class Run {
   }
 
   async #once(scratch: Scratch): Promise<void> {
-    const { log, topic, rules, clock = realClock, rate = RATE_DEFAULT } = this.#options
+    const { log, topic, rules, clock, rate } = this.#options
     const throttle = new Throttle(rate, clock)
     const passed = (offsets: number): void => {
       if (this.#phase === 'folding') this.#meter.add(offsets)
@@ -193,7 +164,7 @@ export class Run {
     for (const shard of this.#shards.names) await this.#shards.vouches(shard, logFold.positions())
     this.#phase = 'scanning'
     this.#meter.begin(await scratch.foundCount(), await scratch.expectedCount())
-    const { pageEntries = limits.pageEntriesMax } = this.#options
+    const { pageEntries } = this.#options
     const found = (entries: number): void => this.#meter.add(entries)
     await scanShards({ scratch, shards: this.#shards, patience: this.#patience, throttle, pageEntries, found })
     await scratch.move({ phase: 'settling' })
@@ -201,7 +172,7 @@ export class Run {
 
   async #settle(scratch: Scratch, logFold: LogFold, throttle: Throttle): Promise<void> {
     this.#phase = 'settling'
-    const { log, topic, rules, logger, pageEntries = limits.pageEntriesMax } = this.#options
+    const { log, topic, rules, logger, pageEntries } = this.#options
     this.#meter.begin(0, await scratch.suspectCount())
     const patience = this.#patience
     const repair = new Repair({ log, topic, rules, patience, scratch, logFold, shards: this.#shards, logger })

@@ -1,8 +1,9 @@
 import { workerData } from 'node:worker_threads'
+import type { Difference, DifferenceKind } from '../model/verify-status.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
 import { transaction } from '../sqlite/open.ts'
 import { serve } from '../sqlite/thread-host.ts'
-import { DIGEST_BYTES, type Difference, type DifferenceKind, type Expected } from './difference.ts'
+import { DIGEST_BYTES, type Expected } from './difference.ts'
 import { openScratch, removeScratch, type ScratchFile } from './scratch-file.ts'
 import { DELETED, FAULTY, type FoldedRecords, type Outcome, type ScannedPage, type State, type Suspect } from './scratch-words.ts'
 

@@ -1,5 +1,5 @@
 import type { Offset } from '../model/record.ts'
-import type { Difference, RepairableKind } from './difference.ts'
+import type { Difference, RepairableKind } from '../model/verify-status.ts'
 
 /** What the scratch and its thread say to each other, and what outlives a process. */
 

@@ -1,9 +1,10 @@
 import { LogfoldError, messageOf } from '../model/errors.ts'
 import type { Generation } from '../model/generation.ts'
+import type { Difference, DifferenceKind } from '../model/verify-status.ts'
 import { type Checkpoint, checkpointZero, type Found } from '../model/view-backend.ts'
 import type { Folded } from '../pipeline/fold.ts'
 import { Thread } from '../sqlite/thread.ts'
-import { DIGEST_BYTES, type Difference, type DifferenceKind, digestOf, digestOfValue, type Expected } from './difference.ts'
+import { DIGEST_BYTES, digestOf, digestOfValue, type Expected } from './difference.ts'
 import type { ScratchFunctions } from './scratch-thread.ts'
 import { DELETED, FAULTY, type FoldedRecords, type Outcome, type Purpose, type ScannedPage, SET, type State, type Suspect } from './scratch-words.ts'
 

@@ -1,6 +1,7 @@
+import type { Difference } from '../model/verify-status.ts'
 import type { Found, Look } from '../model/view-backend.ts'
 import { Backoff } from '../pipeline/backoff.ts'
-import { type Difference, type Expected, isRepairable, judge, placeOf, type RepairableKind } from './difference.ts'
+import { type Expected, isRepairable, judge, placeOf } from './difference.ts'
 import type { LogFold } from './log-fold.ts'
 import type { Throttle } from './pace.ts'
 import type { Patience } from './patience.ts'
@@ -46,14 +47,15 @@ export class Settling {
   }
 
   async run(): Promise<void> {
-    const { shards, patience } = this.#options
+    const { throttle, patience } = this.#options
     for (;;) {
       let asked = 0
       let settled = 0
-      for (const shard of shards.names) {
-        const pass = await this.#pass(shard)
-        asked += pass.asked
-        settled += pass.settled
+      for await (const { shard, page } of this.#pages()) {
+        patience.signal.throwIfAborted()
+        asked += page.length
+        settled += await this.#page(shard, page)
+        await throttle.took(page.length, patience.signal)
       }
       if (asked === 0) return
       if (settled > 0) this.#backoff.reset()
@@ -61,31 +63,25 @@ export class Settling {
     }
   }
 
-  async #pass(shard: string): Promise<{ readonly asked: number; readonly settled: number }> {
-    const { scratch, pageEntries, throttle, patience } = this.#options
-    let asked = 0
-    let settled = 0
-    for (let after: string | undefined; ; ) {
-      const page = await scratch.suspects(shard, after, pageEntries)
-      if (page.length === 0) return { asked, settled }
-      patience.signal.throwIfAborted()
-      after = page.at(-1)?.id
-      asked += page.length
-      settled += await this.#page(shard, page)
-      await throttle.took(page.length, patience.signal)
+  /** Every suspect there is, once. */
+  async *#pages(): AsyncGenerator<{ readonly shard: string; readonly page: readonly Suspect[] }> {
+    const { scratch, shards, pageEntries } = this.#options
+    for (const shard of shards.names) {
+      let page = await scratch.suspects(shard, undefined, pageEntries)
+      for (; page.length > 0; page = await scratch.suspects(shard, page.at(-1)?.id, pageEntries)) yield { shard, page }
     }
   }
 
   /** @returns how many are settled */
   async #page(shard: string, page: readonly Suspect[]): Promise<number> {
     const { scratch, repair, repairs, report, settled } = this.#options
-    let outcomes: Outcome[] = []
+    const outcomes: Outcome[] = []
     for (let rest = page; rest.length > 0; ) {
       const judged = await this.#judged(shard, rest)
       rest = rest.slice(judged.length)
       const faults = judged.flatMap(({ suspect, expected, verdict }) => (isRepairable(verdict) ? [{ id: suspect.id, kind: verdict, expected }] : []))
       const mended = repairs() && faults.length > 0 ? await repair.mend(shard, faults) : undefined
-      outcomes = [...outcomes, ...judged.map(one => outcomeOf(shard, one, mended))]
+      outcomes.push(...judged.map(one => outcomeOf(shard, one, mended?.get(one.suspect.id))))
     }
     await scratch.settle(shard, outcomes)
     report.add(outcomes.flatMap(({ difference }) => (difference === undefined ? [] : [difference])))
@@ -114,17 +110,17 @@ function verdictOf(owned: boolean, found: Found, expected: Expected | undefined,
   return found.value === undefined && !found.listed ? 'agrees' : 'wrong-shard'
 }
 
-function outcomeOf(shard: string, { suspect, expected, verdict }: Judged, mended: ReadonlyMap<string, RepairOutcome> | undefined): Outcome {
-  const { id, tries } = suspect
+/** @param repair undefined where none was tried */
+function outcomeOf(shard: string, { suspect, expected, verdict }: Judged, repair: RepairOutcome | undefined): Outcome {
+  const { id, tries, mended } = suspect
+  const isLast = tries + 1 >= TRIES_MAX
   const told = (kind: Difference['kind'], repaired = false): Outcome => ({
     id,
     again: false,
     difference: { kind, shard, id, place: placeOf(expected), repaired },
   })
-  const repair = mended?.get(id)
-  if (verdict === 'agrees') return suspect.mended === undefined ? { id, again: false } : told(suspect.mended, true)
-  if (isRepairable(verdict) && (repair === undefined || repair === 'never' || tries + 1 >= TRIES_MAX)) return told(verdict)
-  if (isRepairable(verdict)) return { id, again: true, ...(repair === 'mended' ? { mended: verdict satisfies RepairableKind } : {}) }
-  if (verdict !== 'undecided') return told(verdict)
-  return tries + 1 >= TRIES_MAX ? told('unsettled') : { id, again: true }
+  if (verdict === 'agrees') return mended === undefined ? { id, again: false } : told(mended, true)
+  if (verdict === 'undecided') return isLast ? told('unsettled') : { id, again: true }
+  if (!isRepairable(verdict) || repair === undefined || repair === 'never' || isLast) return told(verdict)
+  return { id, again: true, ...(repair === 'mended' ? { mended: verdict } : {}) }
 }

@@ -7,6 +7,7 @@ import {
   type Look,
   type Scan,
   type ScanOptions,
+  type ShardOutcome,
   type ViewAdmin,
   type ViewBackend,
   type ViewWriter,
@@ -14,9 +15,6 @@ import {
 } from '../model/view-backend.ts'
 import { foreignShard } from '../pipeline/stops.ts'
 import type { Patience } from './patience.ts'
-
-/** What became of a repair; with where the shard is now, if it is elsewhere. */
-export type Repaired = 'applied' | 'unknown' | 'refused' | Checkpoint
 
 /** The store as verify asks it: every answer is waited for. */
 export class Shards {
@@ -71,21 +69,11 @@ export class Shards {
     return answer.kind === 'open' ? answer.checkpoints[partition] : undefined
   }
 
-  /** Tries once. `unknown`: it may have been written; looking again tells. @throws foreign-store, definition-changed, closed */
-  async repair(shard: string, batch: Batch): Promise<{ readonly outcome: Repaired; readonly cause?: unknown }> {
-    const answer = await this.#writer.apply(shard, batch)
-    switch (answer.kind) {
-      case 'applied':
-        return { outcome: 'applied' }
-      case 'elsewhere':
-        return { outcome: answer.checkpoint }
-      case 'refused':
-        return { outcome: 'refused', cause: answer.cause }
-      case 'foreign':
-        throw foreignShard(this.#generation, shard, answer.found)
-      default:
-        return { outcome: 'unknown' }
-    }
+  /** Tries once. `unavailable`: it may have been written; looking again tells. @throws foreign-store, definition-changed, closed */
+  async repair(shard: string, batch: Batch): Promise<Exclude<ShardOutcome, { kind: 'foreign' }>> {
+    const outcome = await this.#writer.apply(shard, batch)
+    if (outcome.kind === 'foreign') throw foreignShard(this.#generation, shard, outcome.found)
+    return outcome
   }
 }
 

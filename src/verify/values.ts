@@ -3,6 +3,7 @@ import type { Offset, Stretch } from '../model/record.ts'
 import type { SetOp } from '../model/view-backend.ts'
 import { type FoldRules, fold } from '../pipeline/fold.ts'
 import type { Patience } from './patience.ts'
+import { copied, openReader } from './reading.ts'
 
 /** A record so little further on is read up to; for one further away a new reader is opened. */
 const NEAR_OFFSETS = 2_000
@@ -18,10 +19,9 @@ export interface ValueSource {
  * The set ops of the records at these offsets of one partition, in order, as the log has them now. A record that compaction has removed is left out, and so is one with a
  * later record of its key close behind it.
  */
-export async function* valuesAt({ log, topic, rules, patience }: ValueSource, partition: number, offsets: readonly Offset[]): AsyncGenerator<SetOp> {
+export async function* valuesAt(source: ValueSource, partition: number, offsets: readonly Offset[]): AsyncGenerator<SetOp> {
+  const { rules, patience } = source
   let reader: LogReader | undefined
-  const close = (): void => reader?.close()
-  patience.signal.addEventListener('abort', close)
   try {
     let stretch: Stretch | undefined
     let ops: readonly SetOp[] = []
@@ -29,8 +29,8 @@ export async function* valuesAt({ log, topic, rules, patience }: ValueSource, pa
       while (stretch === undefined || stretch.next <= offset) {
         patience.signal.throwIfAborted()
         if (reader === undefined || stretch === undefined || offset - stretch.next > NEAR_OFFSETS) {
-          close()
-          reader = log.reader(topic, partition, offset)
+          reader?.close()
+          reader = openReader(source, partition, offset)
         }
         stretch = await patience.told('the log, to give the values that are to be repaired', reader.next(0))
         if (stretch.next === stretch.from) return
@@ -40,13 +40,6 @@ export async function* valuesAt({ log, topic, rules, patience }: ValueSource, pa
       if (op !== undefined) yield copied(op)
     }
   } finally {
-    patience.signal.removeEventListener('abort', close)
-    close()
+    reader?.close()
   }
-}
-
-/** So that it doesn't keep the stretch it came with. */
-function copied(op: SetOp): SetOp {
-  const buffer = op.value.buffer.slice(op.value.start, op.value.end)
-  return { ...op, value: { buffer, start: 0, end: buffer.length } }
 }

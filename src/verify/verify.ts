@@ -1,12 +1,13 @@
-import { Run, type RunOptions, type VerifyStatus } from './run.ts'
+import { isOver, type VerifyStatus } from '../model/verify-status.ts'
+import { Run, type RunOptions } from './run.ts'
 
 export { type Replayed, replay } from './replay.ts'
-export type { RunOptions, VerifyStatus } from './run.ts'
+export type { RunOptions } from './run.ts'
 
 /** What is asked for anew with each run. */
 export interface VerifyRequest {
   readonly repair: boolean
-  /** Records and entries a second, at most; 50,000 by default. */
+  /** Records and entries a second, at most; `limits.verifyRate` by default. */
   readonly rate?: number
 }
 
@@ -44,5 +45,3 @@ export class Verify {
     return this.status()
   }
 }
-
-const isOver = ({ phase }: VerifyStatus): boolean => phase === 'done' || phase === 'failed' || phase === 'cancelled'

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { ViewStatus } from '../../src/model/view-status.ts'
 import { guard, release } from '../services/guardian.ts'
 import { freePort } from '../services/ports.ts'
 
@@ -110,23 +111,13 @@ export class Product {
   }
 
   /** What it tells of a view; undefined where it doesn't answer. */
-  async status(view: string): Promise<ViewTold | undefined> {
+  async status(view: string): Promise<ViewStatus | undefined> {
     if (!this.running || this.#frozen) return undefined
     try {
       const answer = await fetch(`http://127.0.0.1:${this.adminPort}/admin/views/${view}`, { signal: AbortSignal.timeout(5_000) })
-      return answer.ok ? ((await answer.json()) as ViewTold) : undefined
+      return answer.ok ? ((await answer.json()) as ViewStatus) : undefined
     } catch {
       return undefined
     }
   }
-}
-
-/** Of `GET /admin/views/:view`. */
-export interface ViewTold {
-  readonly state: string
-  readonly workers: number | null
-  readonly lagRecords: number | null
-  readonly deadLetters: number | null
-  readonly problem: { readonly code: string; readonly detail: string } | null
-  readonly shards: readonly { readonly shard: string; readonly state: string; readonly detail: string | null }[]
 }

@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Redis } from 'ioredis'
 import { type RedisServer, type RedisServers, startRedis } from '../services/redis-cluster.ts'
+import { command } from '../support/redis-command.ts'
 import type { ShardName } from './world.ts'
 
 const SAVE_MS = 30_000
@@ -48,7 +48,7 @@ export class RedisShard {
 
   /** Writes what it holds to its RDB file. */
   save(): Promise<void> {
-    return save(this.port)
+    return save(this.address)
   }
 
   /** Keeps a copy of what it holds. Of the older ones, some stay. */
@@ -76,8 +76,8 @@ export class RedisShard {
       const { servers, dispose } = await startRedis({ config: { dir: this.#folder } })
       const [helper] = servers
       if (helper === undefined) throw new Error('One server was started')
-      await command(helper.port, 'CONFIG', 'SET', 'appendonly', 'yes')
-      await until(helper.port, /aof_rewrite_in_progress:0[\s\S]*aof_last_bgrewrite_status:ok/)
+      await command(helper.address, 'CONFIG', 'SET', 'appendonly', 'yes')
+      await until(helper.address, /aof_rewrite_in_progress:0[\s\S]*aof_last_bgrewrite_status:ok/)
       if (!existsSync(join(this.#folder, 'appendonlydir'))) throw new Error('An AOF was written')
       await helper.stop()
       await dispose()
@@ -92,36 +92,24 @@ export class RedisShard {
 }
 
 /** Of a server that is up. */
-async function save(port: number): Promise<void> {
-  const before = await lastSave(port)
+async function save(address: string): Promise<void> {
+  const before = await lastSave(address)
   // LASTSAVE tells seconds.
   while (Math.floor(Date.now() / 1_000) <= before) await wait(50)
-  await command(port, 'BGSAVE', 'SCHEDULE')
+  await command(address, 'BGSAVE', 'SCHEDULE')
   const giveUpMs = Date.now() + SAVE_MS
-  while ((await lastSave(port)) <= before) {
-    if (Date.now() > giveUpMs) throw new Error(`Redis at ${port} didn't save within ${SAVE_MS / 1_000} s`)
+  while ((await lastSave(address)) <= before) {
+    if (Date.now() > giveUpMs) throw new Error(`Redis at ${address} didn't save within ${SAVE_MS / 1_000} s`)
     await wait(50)
   }
 }
 
-const lastSave = async (port: number): Promise<number> => Number(await command(port, 'LASTSAVE'))
+const lastSave = async (address: string): Promise<number> => Number(await command(address, 'LASTSAVE'))
 
-async function until(port: number, said: RegExp): Promise<void> {
+async function until(address: string, said: RegExp): Promise<void> {
   const giveUpMs = Date.now() + SAVE_MS
-  while (!said.test(String(await command(port, 'INFO', 'persistence')))) {
-    if (Date.now() > giveUpMs) throw new Error(`Redis at ${port} never said ${said}`)
+  while (!said.test(String(await command(address, 'INFO', 'persistence')))) {
+    if (Date.now() > giveUpMs) throw new Error(`Redis at ${address} never said ${said}`)
     await wait(50)
-  }
-}
-
-/** Runs one command, as another client would, past the proxy. */
-export async function command(port: number, name: string, ...args: readonly string[]): Promise<unknown> {
-  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: () => null })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return await client.call(name, [...args])
-  } finally {
-    client.disconnect()
   }
 }

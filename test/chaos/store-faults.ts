@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
+import { command } from '../support/redis-command.ts'
 import { type Fault, type FaultContext, harmed, inSeconds, type Kind, seconds } from './fault.ts'
-import { command } from './redis-shard.ts'
 import { SHARDS, type ShardName, type World } from './world.ts'
 
 const TERMINATIONS = 4
@@ -34,7 +34,7 @@ export const storeFaults: Readonly<Record<string, Kind>> = {
       detail: name,
       targets: [`redis-${name}`],
       run: async () => {
-        await command(world.shard(name).port, 'FLUSHALL')
+        await command(world.shard(name).address, 'FLUSHALL')
         await wait(seconds(random, 1, 3))
       },
     }
@@ -44,16 +44,16 @@ export const storeFaults: Readonly<Record<string, Kind>> = {
 
   'redis-full': ({ world, random }) => {
     const name = random.pick(SHARDS)
-    const { port } = world.shard(name)
+    const { address } = world.shard(name)
     const holdMs = seconds(random, 2, 8)
     return {
       detail: `${name}, ${inSeconds(holdMs)}`,
       targets: [`redis-${name}`],
       run: () =>
         harmed(
-          () => command(port, 'CONFIG', 'SET', 'maxmemory', '1'),
+          () => command(address, 'CONFIG', 'SET', 'maxmemory', '1'),
           holdMs,
-          () => command(port, 'CONFIG', 'SET', 'maxmemory', '0'),
+          () => command(address, 'CONFIG', 'SET', 'maxmemory', '0'),
         ),
     }
   },

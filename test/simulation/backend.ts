@@ -85,6 +85,10 @@ export class SimBackend implements ViewBackend {
       serve: async () => {
         for (const shard of this.shards) await this.ask(shard, undefined, (server, shard) => server.serve({ generation, shard }))
       },
+      marks: async shard => {
+        const filled = await this.ask(shard, undefined, (server, shard) => server.filled({ generation, shard }))
+        return { filled, shown: true }
+      },
       stats: unused,
       scan: unused,
       look: unused,

@@ -2,6 +2,7 @@ import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import { quiet } from '../support/quiet.ts'
 import { exchange, wake } from './actions.ts'
 import { SimLog } from './log.ts'
+import type { SimTopic } from './log-topic.ts'
 import { CALM } from './network.ts'
 import { SimProcess } from './process.ts'
 import { Random } from './random.ts'
@@ -115,7 +116,7 @@ async function auditLetters(world: World, pass: Pass): Promise<void> {
   const log = new SimLog(world, auditor)
   const read = auditor.run(async () => {
     const topic = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
-    const letters = new DeadLetters(log, topic, quiet)
+    const letters = new DeadLetters(log, topic, viewTopic(world).id, quiet)
     await letters.caughtUp()
     return letters
   })
@@ -130,13 +131,13 @@ async function auditLetters(world: World, pass: Pass): Promise<void> {
 
 function checkLetters(world: World, who: string, letters: Pick<DeadLetters, 'list' | 'unresolved'>): void {
   const { judge } = world
-  const topic = world.server.topic({ name: 'job', partitions: world.partitions, replication: 1, create: true })
+  const topic = viewTopic(world)
   const listed = new Map(letters.list({ limit: 10_000 }).letters.map(letter => [letter.letter, letter]))
   if (listed.size !== letters.list({ limit: 10_000 }).letters.length) judge.violated(`${who} lists a dead letter twice`)
   for (const [partition, history] of judge.histories.entries()) {
     const there = topic.part(partition).records
     for (const [offset, id] of history.faulty) {
-      const name = `1:${partition}:${offset}`
+      const name = `1:${partition}:${offset}:${topic.id}`
       const letter = listed.get(name)
       listed.delete(name)
       if (letter === undefined) {
@@ -160,6 +161,8 @@ function checkLetters(world: World, who: string, letters: Pick<DeadLetters, 'lis
   }
   for (const name of listed.keys()) judge.violated(`${who} has a dead letter ${name} of a record that folds`)
 }
+
+const viewTopic = (world: World): SimTopic => world.server.topic({ name: 'job', partitions: world.partitions, replication: 1, create: true })
 
 /** When a letter was written last. */
 function writtenAtMs(world: World, name: string): number {

@@ -48,8 +48,9 @@ export class Worker {
           namespace: 'logfold',
           log: this.#log,
           backend: this.#backend,
-          openDeadLetters: (log, topic) => new DeadLetters(log, topic, logger),
+          openDeadLetters: (log, letters, topicId) => new DeadLetters(log, letters, topicId, logger),
           logger,
+          failed: error => world.judge.violated(`${process.name} met a bug: ${error}`),
         }),
     )
     this.views = new ApiViews(new Map([['job', this.view]]))

@@ -31,6 +31,7 @@ export function hookedBackend(backend: ViewBackend, hook: Hook): ViewBackend {
         opening: shard => admin.opening(shard),
         markFilled: (shard, opening, ends) => admin.markFilled(shard, opening, ends),
         serve: () => admin.serve(),
+        marks: shard => admin.marks(shard),
         stats: shard => admin.stats(shard),
         drop: signal => admin.drop(signal),
         async scan(shard, options) {

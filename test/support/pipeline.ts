@@ -43,7 +43,7 @@ export async function testPipeline(
     topicId: topic.id,
     definitionHash: 'd',
   }
-  const deadLetters = new DeadLetters(log, dead, quiet)
+  const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
   const stopped: LogfoldError[] = []
   const metrics = new Metrics('test')
   const pipeline = new ViewPipeline({

@@ -24,9 +24,9 @@ export class ScriptedTopic implements Topic {
   /** Undefined: removed by compaction. */
   readonly records: (ScriptedRecord | undefined)[][]
 
-  constructor(spec: TopicSpec) {
+  constructor(spec: TopicSpec, id = `id-of-${spec.name}`) {
     this.name = spec.name
-    this.id = `id-of-${spec.name}`
+    this.id = id
     this.partitions = spec.partitions
     this.recordBytesMax = spec.recordBytesMax ?? 1_048_588
     this.records = Array.from({ length: spec.partitions }, () => [])
@@ -73,6 +73,14 @@ export class ScriptedLog implements Log {
     if (known !== undefined) return known
     const made = new ScriptedTopic(spec)
     this.topics.set(spec.name, made)
+    return made
+  }
+
+  /** Another topic under the name, from now on. */
+  remake(name: string, id: string): ScriptedTopic {
+    const { partitions } = this.#find({ name })
+    const made = new ScriptedTopic({ name, partitions, replication: 1, create: true }, id)
+    this.topics.set(name, made)
     return made
   }
 
@@ -144,7 +152,7 @@ export class ScriptedLog implements Log {
     if (this.away) throw new LogfoldError('log-unavailable', 'The scripted log is away')
   }
 
-  #find(topic: Topic): ScriptedTopic {
+  #find(topic: Pick<Topic, 'name'>): ScriptedTopic {
     const found = this.topics.get(topic.name)
     if (found === undefined) throw new Error(`There is no topic ${topic.name}`)
     return found

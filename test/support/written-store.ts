@@ -5,11 +5,12 @@ import { Metrics } from '../../src/metrics/metrics.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import { formatPlace } from '../../src/model/record.ts'
+import type { VerifyStatus } from '../../src/model/verify-status.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import type { FoldRules } from '../../src/pipeline/fold.ts'
 import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
-import { Verify, type VerifyStatus } from '../../src/verify/verify.ts'
+import { Verify } from '../../src/verify/verify.ts'
 import { LogFolder } from './embedded-log.ts'
 import { entries } from './pipeline.ts'
 import { quiet } from './quiet.ts'
@@ -42,7 +43,7 @@ export async function writtenStore(backend: ViewBackend): Promise<WrittenStore> 
   const dead = await log.topic({ name: 'job.dead', partitions: 1, replication: 1, create: true })
   const described = { view: 'job', number: 1, partitions: PARTITIONS, format: 'json', ordered: false } as const
   const generation: Generation = { ...described, uid: `job@1:${topic.id}`, logId: log.logId, topicId: topic.id, definitionHash: 'd' }
-  const deadLetters = new DeadLetters(log, dead, quiet)
+  const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
   const ignore = (): void => undefined
   const parts = { log, topic, generation, backend, rules, logger: quiet }
   const told = { applied: ignore, stopped: ignore, failed: ignore }

@@ -41,7 +41,9 @@ describe.each([
     const checked = await runLogfold(['check', ...args, '--data-dir', folder.path])
     expect(checked).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^ok +backend .* answers$/m) })
     let running: Running | undefined
-    cleanups.push(async () => running?.end('SIGKILL'))
+    cleanups.push(async () => {
+      await running?.end('SIGKILL')
+    })
     const start = async (): Promise<Running> => {
       running = await startLogfold({ dataDir: folder.path, args })
       return running

@@ -43,8 +43,9 @@ describe('logfold on a Kafka that goes away:', () => {
     return first
   }
   /** Of this test's own topic, group and store. */
-  const start = async (role: ProcessOptions['role']): Promise<KafkaProcess> => {
-    const args = ['--set', `views.job.topic=${topic}`, '--set', `log.namespace=${topic}`]
+  const start = async (role: ProcessOptions['role'], others: readonly string[] = []): Promise<KafkaProcess> => {
+    const views = others.flatMap(view => ['--set', `views.${view}={topic: ${topic}, partitions: ${PARTITIONS}, backend: local}`])
+    const args = ['--set', `views.job.topic=${topic}`, '--set', `log.namespace=${topic}`, ...views]
     const started = KafkaProcess.start({ bootstrap: kafka.bootstrap, dataDir: folder.path, role, args })
     processes.add(started)
     await started.listens()
@@ -172,6 +173,17 @@ describe('logfold on a Kafka that goes away:', () => {
       const ended = await Promise.all([api.end('SIGTERM'), worker.end('SIGTERM')])
       expect(ended, api.stderr + worker.stderr).toEqual([ZERO, ZERO])
       expect(await underWay).toMatchObject({ status: 504, code: 'outcome-unknown' })
+    } finally {
+      broker().thaw()
+    }
+  })
+
+  it('SIGTERM while Kafka is frozen: a worker of many views takes no longer than one of one view', async () => {
+    const worker = await start('worker', ['b', 'c', 'd', 'e', 'f', 'g'])
+    await worker.ready()
+    broker().freeze()
+    try {
+      expect(await worker.end('SIGTERM'), worker.stderr).toEqual(ZERO)
     } finally {
       broker().thaw()
     }

@@ -21,8 +21,8 @@ export interface Running {
   readonly url: string
   readonly adminUrl: string
   readonly pid: number
-  /** Settles once the process is gone. */
-  end(signal: NodeJS.Signals): Promise<void>
+  /** Settles once the process is gone, with what ended it. */
+  end(signal: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
 }
 
 export interface StartOptions {
@@ -61,9 +61,10 @@ export async function startLogfold(options: StartOptions): Promise<Running> {
     },
     { timeout: 60_000, interval: 20 },
   )
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  const end: Running['end'] = async signal => {
     child.kill(signal)
     await gone
+    return { code: child.exitCode, signal: child.signalCode }
   }
   return { url: address('(?:app|api)') ?? '', adminUrl: address('admin') ?? '', pid: pidOf(child), end }
 }

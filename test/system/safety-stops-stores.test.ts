@@ -4,10 +4,10 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { Ring } from '../../backends/redis/ring.ts'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import { command } from '../redis/world.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
+import { command } from '../support/redis-command.ts'
 import { metForeign, metStopped, metWell, type Product, Products } from './product.ts'
 
 const ONE_PARTITION = ['--set', 'views.job.partitions=1']

@@ -167,24 +167,29 @@ describe('a view that is written to all the while', () => {
       const [outcome] = await log.writer(topic).append([{ partition, key: Buffer.from(key), value }], 10_000)
       return outcome?.kind === 'appended' ? `${partition}:${outcome.offset}` : 'not appended'
     }
+    const { id: topicId } = await log.topic({ name: 'job', partitions: PARTITIONS, replication: 1, create: false })
     const letters = async () => (await statusOf<{ items: { letter: string; resolvedBy?: string }[] }>('/deadletters')).items
     const bad = `1:${await append('job', PARTITIONS, 'bad', Buffer.from('{'))}`
     const older = `1:${await append('job', PARTITIONS, 'mended', Buffer.from('{'))}`
+    const whole = (...places: readonly string[]): string[] => places.map(place => `${place}:${topicId}`)
     const newer = await append('job', PARTITIONS, 'mended', Buffer.from('1'))
-    await expect.poll(async () => (await letters()).map(({ letter }) => letter).toSorted(), { timeout: 30_000 }).toEqual([bad, older].toSorted())
-    await expect.poll(async () => (await letters()).find(({ letter }) => letter === older)?.resolvedBy, { timeout: 30_000 }).toBe(newer)
+    await expect.poll(async () => (await letters()).map(({ letter }) => letter).toSorted(), { timeout: 30_000 }).toEqual(whole(bad, older).toSorted())
+    await expect
+      .poll(async () => (await letters()).find(({ letter }) => letter === `${older}:${topicId}`)?.resolvedBy, { timeout: 30_000 })
+      .toBe(newer)
     const faulty = await logfold('deadletters', 'replay', 'job', '--all')
     expect([faulty.exitCode, faulty.stdout.split('\n')[0]]).toEqual([1, expect.stringMatching(`^${bad} {2}still-faulty: value-not-json, `)])
     // What an older logfold might have left: letters of records that fold today, and what was before them in the store.
     const forge = async (id: string, place: string): Promise<string> => {
       const [partition = 0, offset = 0] = place.split(':').map(Number)
       const [key, value] = [Buffer.from(id), Buffer.from('1')]
-      const described = { letter: `1:${place}`, generation: 1, partition, offset, timestampMs: 0, keyBytes: key.length, valueBytes: 1 }
-      const fault = { reason: 'value-too-deep', detail: 'It was too deep', id, resolvedBy: undefined } as const
+      const [letter = ''] = whole(`1:${place}`)
+      const described = { letter, generation: 1, partition, offset, topicId, timestampMs: 0, keyBytes: key.length, valueBytes: 1 }
+      const fault = { reason: 'value-too-deep', detail: 'It was too deep', id, otherTopic: false, resolvedBy: undefined } as const
       const known = (await letters()).length
       await append('logfold.job.dead', 1, described.letter, encodeLetter({ ...described, ...fault, key, value }))
       await expect.poll(async () => (await letters()).length, { timeout: 30_000 }).toBe(known + 1)
-      return described.letter
+      return `1:${place}`
     }
     const place = await put('changed', { title: 'Butcher' })
     behindItsBack(`UPDATE "job@1" SET value = '{"title":"Baker"}' WHERE key = 'changed'`)
@@ -203,7 +208,7 @@ describe('a view that is written to all the while', () => {
     const dropped = await logfold('deadletters', 'drop', 'job', '--resolved', '--json')
     expect([dropped.exitCode, JSON.parse(dropped.stdout)]).toEqual([
       0,
-      { results: sorted([older, letter]).map(one => ({ letter: one, kind: 'dropped' })), next_steps: [] },
+      { results: whole(...sorted([older, letter])).map(one => ({ letter: one, kind: 'dropped' })), next_steps: [] },
     ])
     expect((await logfold('deadletters', 'drop', 'job', bad, outlived)).exitCode).toBe(0)
     expect(await letters()).toEqual([])

@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError } from '../../model/errors.ts'
+import { pause } from '../../model/pause.ts'
 import type { Client } from '../client.ts'
 import { sendBulk } from './bulk.ts'
 import type { Chunk } from './chunks.ts'
@@ -123,7 +123,7 @@ export class Loader {
     if (nowMs - this.#awaySinceMs >= patienceMs) throw failure
     const delayMs = Math.min(Math.max(this.#retryDelayMs, failure.retryAfterMs ?? 0), RETRY_DELAY_MAX_MS)
     this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_DELAY_MAX_MS)
-    await wait(delayMs, undefined, { signal }).catch(() => undefined)
+    await pause(delayMs, signal)
   }
 
   async #refuse(line: number, error: LogfoldError): Promise<void> {

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError, messageOf } from '../../model/errors.ts'
 import type { LogReader } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
+import { pause } from '../../model/pause.ts'
 import type { Offset, Stretch } from '../../model/record.ts'
 import type { Thread } from '../../sqlite/thread.ts'
 import type { Ends } from './ends.ts'
@@ -82,7 +82,7 @@ export class EmbeddedReader implements LogReader {
         if (isLogfoldError(error)) throw error
         if (failures === 0) logger.warn('The log cannot be read; trying on', { topic, partition, cause: messageOf(error) })
       }
-      await pause(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+      await pause(RETRY_MS, this.#closing.signal)
       this.#assertOpen()
     }
   }

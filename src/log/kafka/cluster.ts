@@ -1,7 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
+import { pause } from '../../model/pause.ts'
 import { type Brokers, type Leader, RequestFailed } from './brokers.ts'
 import type { ClientOptions } from './client.ts'
 import { type Connection, openConnection } from './kafkajs.ts'
@@ -145,7 +145,7 @@ export class Cluster implements Brokers {
   async #refresh(): Promise<void> {
     const signal = this.#closing.signal
     const pauseMs = this.#refreshedMs + REFRESH_GAP_MS - performance.now()
-    if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => undefined)
+    if (pauseMs > 0) await pause(pauseMs, signal)
     if (signal.aborted) return
     this.#refreshedMs = performance.now()
     try {
@@ -218,7 +218,7 @@ export class Cluster implements Brokers {
   async #probe(): Promise<void> {
     const signal = this.#closing.signal
     while (this.#away !== undefined && !signal.aborted) {
-      await wait(AWAY_RETRY_MS, undefined, { signal }).catch(() => undefined)
+      await pause(AWAY_RETRY_MS, signal)
       await this.refresh()
     }
     this.#probing = undefined

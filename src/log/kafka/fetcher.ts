@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { Logger } from '../../model/logger.ts'
+import { pause } from '../../model/pause.ts'
 import type { Offset } from '../../model/record.ts'
 import { type Leader, RequestFailed } from './brokers.ts'
 import type { Cluster } from './cluster.ts'
@@ -213,7 +213,7 @@ export class Fetcher {
   }
 
   async #pause(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+    await pause(ms, this.#closing.signal)
   }
 }
 

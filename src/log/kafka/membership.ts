@@ -1,7 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { LogfoldError, messageOf } from '../../model/errors.ts'
 import type { GroupMember, Membership, Topic } from '../../model/log.ts'
 import type { Logger } from '../../model/logger.ts'
+import { pause } from '../../model/pause.ts'
 import { type KafkaClient, type Refusal, refusalIn, type SharedAdmin } from './client.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { within } from './within.ts'
@@ -199,6 +199,6 @@ class JoinedGroup {
     const fields = { group, cause: messageOf(cause) }
     if (++this.#tries === TRIES_WARNED_AT) logger.warn('Not in the group; trying on. Partitions stay as they are', fields)
     else logger.debug('Not in the group', fields)
-    await wait(delayMs, undefined, { signal: this.#leaving.signal }).catch(() => undefined)
+    await pause(delayMs, this.#leaving.signal)
   }
 }

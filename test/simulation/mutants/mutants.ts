@@ -100,10 +100,10 @@ const aboveTheSeams: readonly Mutant[] = [
       "if (checkpoint.position === 0) return { kind: 'at', checkpoint: { ...checkpoint, position: (await log.endOffsets(topic))[this.#partition] ?? 0 } }",
     ),
   ),
-  simulated('a hole ignored', edit('src/pipeline/holes.ts', 'holes[0]?.start ?? position', 'position')),
+  simulated('a hole ignored', edit('src/pipeline/holes.ts', 'hole?.start ?? position', 'position')),
   simulated(
     'a hole that a restart forgets',
-    edit('src/pipeline/holes.ts', 'until: Number.POSITIVE_INFINITY }] : []', 'until: checkpoint.position + 1 }] : []'),
+    edit('src/pipeline/holes.ts', 'until: Number.POSITIVE_INFINITY } : undefined', 'until: checkpoint.position + 1 } : undefined'),
   ),
   simulated(
     'being filled by position instead of what is vouched for',
@@ -143,11 +143,11 @@ const aboveTheSeams: readonly Mutant[] = [
   simulated(
     'a shard that is opened anew, and nobody fills',
     edit('src/pipeline/view-pipeline.ts', 'this.#filling.opened(shard)', 'void shard'),
-    edit('src/pipeline/filling.ts', 'if (!filled) this.opened(shard)', 'void filled'),
+    edit('src/pipeline/filling.ts', 'if (!filled) this.opened(shard)', 'if (!filled) void shard'),
   ),
   simulated(
     'a lost shard that is not opened again',
-    edit('src/pipeline/view-pipeline.ts', 'const outcome = await this.#admin.open(shard, { anew })', "const outcome: 'kept' | 'opened' = 'kept'"),
+    edit('src/pipeline/openings.ts', 'const outcome = await admin.open(shard, { anew })', "const outcome: 'kept' | 'opened' = 'kept'"),
   ),
   simulated(
     'a topic that was made again, not noticed',

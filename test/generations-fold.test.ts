@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand, UNTIL } from '../src/generations/command.ts'
-import { foldRecord, type GenerationState, isVerified, judge, nothingYet, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
-import { command, fold, run, VIEW } from './support/commands.ts'
+import { type GenerationState, halt, isVerified, judge, nothingYet, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
+import { command, fold, run, step, VIEW } from './support/commands.ts'
 
 /** Any command, mostly one that fits by `after`. */
-const step = fc.record({
+const anyStep = fc.record({
   name: fc.constantFrom<CommandName>(
     'create',
     'create',
@@ -24,7 +24,7 @@ const step = fc.record({
   doubled: fc.boolean(),
   more: fc.record({ forced: fc.subarray([UNVERIFIED, 'left']), differences: fc.constantFrom(0, 0, 2), until: fc.constantFrom(...UNTIL) }),
 })
-const histories = fc.array(step, { maxLength: 60 }).map(steps => {
+const histories = fc.array(anyStep, { maxLength: 60 }).map(steps => {
   const sent: Command[] = []
   for (const { name, generation, back, doubled, more } of steps) {
     const { last } = fold(sent)
@@ -59,7 +59,7 @@ describe('whatever the history,', () => {
         const made = new Map<number, number>()
         for (const [offset, each] of history.entries()) {
           const before = state
-          state = foldRecord(state, VIEW, { kind: 'command', command: each }, offset)
+          state = step(state, each, offset)
           expect(withRole(state, 'serving')).toHaveLength(state.highest === 0 ? 0 : 1)
           expect(withRole(state, 'next').length + withRole(state, 'previous').length).toBeLessThanOrEqual(1)
           expect(state.highest).toBeGreaterThanOrEqual(before.highest)
@@ -85,9 +85,7 @@ describe('whatever the history,', () => {
           state = verdict.state
         }
         expect(fold(history)).toEqual(state)
-        expect(kept.reduce((folded, [each, offset]) => foldRecord(folded, VIEW, { kind: 'command', command: each }, offset), nothingYet)).toEqual(
-          state,
-        )
+        expect(kept.reduce((folded, [each, offset]) => step(folded, each, offset), nothingYet)).toEqual(state)
       }),
     )
   })
@@ -115,42 +113,43 @@ describe('a record of the control topic', () => {
   it('is read as it was written', () => {
     fc.assert(
       fc.property(histories, history => {
-        for (const each of history) expect(decodeCommand(encodeCommand(each).value)).toEqual({ kind: 'command', command: each })
+        for (const each of history) expect(decodeCommand(encodeCommand(each, each.id).value)).toEqual({ kind: 'command', command: each })
       }),
     )
   })
 
-  it('may be anything, and changes nothing where it is no command', () => {
-    const state = run(['create', 1])
+  it('may be anything: it is no command then', () => {
+    const anything = fc.oneof(
+      fc.uint8Array(),
+      fc.json().map(text => Buffer.from(text)),
+      fc.constant(null),
+    )
+    fc.assert(fc.property(anything, bytes => void expect(decodeCommand(bytes).kind).toBe('nothing')))
+  })
+
+  it('that was a command, with any member another one, is a command or none', () => {
+    const members = Object.keys(command('verified', 1, 0))
     fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.uint8Array(),
-          fc.json().map(text => Buffer.from(text)),
-          fc.constant(null),
-        ),
-        bytes => {
-          const decoded = decodeCommand(bytes)
-          expect(decoded.kind).toBe('nothing')
-          expect(foldRecord(state, VIEW, decoded, 7)).toBe(state)
-        },
-      ),
+      fc.property(fc.constantFrom(...members), fc.jsonValue(), (member, value) => {
+        const changed = { ...command('verified', 2, 1), [member]: value }
+        const decoded = decodeCommand(Buffer.from(JSON.stringify(changed)))
+        if (decoded.kind === 'command') expect(decoded.command).toEqual(JSON.parse(JSON.stringify(changed)))
+      }),
     )
   })
 
   it('with a member that this version does not know is no command', () => {
-    const { value } = encodeCommand(Object.assign(command('switch', 2, 1), { hurry: true }))
+    const { value } = encodeCommand(Object.assign(command('switch', 2, 1), { hurry: true }), 'a')
     expect(decodeCommand(value)).toMatchObject({ kind: 'nothing', why: expect.stringContaining('hurry') })
   })
 
-  it('of a later format halts the fold of its view, where it fits, and of no other', () => {
+  it('of a later format halts the fold of its view, where it fits', () => {
     const state = run(['create', 1])
-    const newer = (view: string, after: number) =>
-      decodeCommand(Buffer.from(JSON.stringify({ format: COMMAND_FORMAT + 1, view, after, command: 'merge' })))
-    expect(foldRecord(state, VIEW, newer('other', state.last), 7)).toBe(state)
-    expect(foldRecord(state, VIEW, newer(VIEW, state.last - 1), 7)).toBe(state)
-    expect(foldRecord(nothingYet, VIEW, newer(VIEW, -1), 7)).toBe(nothingYet)
-    const halted = foldRecord(state, VIEW, newer(VIEW, state.last), 7)
+    const newer = { format: COMMAND_FORMAT + 1, view: VIEW, after: state.last }
+    expect(decodeCommand(Buffer.from(JSON.stringify({ ...newer, command: 'merge' })))).toMatchObject({ kind: 'newer', newer })
+    expect(halt(state, { ...newer, after: state.last - 1 }, 7)).toBe(state)
+    expect(halt(nothingYet, { ...newer, after: -1 }, 7)).toBe(nothingYet)
+    const halted = halt(state, newer, 7)
     expect(halted).toEqual({ ...state, halted: { at: 7, format: COMMAND_FORMAT + 1 } })
     expect(judge(halted, command('create', 2, halted.last), 8)).toEqual({ kind: 'refused', reason: 'halted' })
   })

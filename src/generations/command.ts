@@ -30,7 +30,7 @@ export type Pinned = z.infer<typeof pinned>
 const count = z.int().min(0)
 const head = {
   format: z.literal(COMMAND_FORMAT),
-  /** Random; the same in each record of one command. */
+  /** Random; the same each time the command is sent. */
   id: z.string().min(1),
   view: z.string().min(1),
   /** The number that is meant; for `create` the one that it is to get. */
@@ -77,11 +77,17 @@ export type Create = Named<'create'>
 export type Verified = Named<'verified'>
 export type Steer = Named<'steer'>
 
+/** Of a later format: what it does isn't known, but whose it is, and whether it fits. */
+export interface Newer {
+  readonly format: number
+  readonly view: string
+  readonly after: Offset
+}
+
 /** What a record of the control topic is to the fold. */
 export type Decoded =
   | { readonly kind: 'command'; readonly command: Command }
-  /** Of a later format: what it does isn't known, but whose it is, and whether it fits. */
-  | { readonly kind: 'newer'; readonly format: number; readonly view: string; readonly after: Offset }
+  | { readonly kind: 'newer'; readonly newer: Newer }
   | { readonly kind: 'nothing'; readonly why: string }
 
 const newerSchema = z.looseObject({ format: z.int().min(COMMAND_FORMAT + 1), view: z.string(), after: z.int().min(-1) })
@@ -98,13 +104,13 @@ export function decodeCommand(value: Uint8Array | null): Decoded {
   const parsed = commandSchema.safeParse(document)
   if (parsed.success) return { kind: 'command', command: parsed.data }
   const newer = newerSchema.safeParse(document)
-  if (newer.success) return { kind: 'newer', format: newer.data.format, view: newer.data.view, after: newer.data.after }
+  if (newer.success) return { kind: 'newer', newer: newer.data }
   const [issue] = parsed.error.issues
   return { kind: 'nothing', why: `${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim() }
 }
 
-/** With a key of its own for each, so that no compaction could take one away. */
-export const encodeCommand = (command: Command): { readonly key: Uint8Array; readonly value: Uint8Array } => ({
-  key: Buffer.from(`${command.view}/${command.id}`),
+/** @param append another one each time it is sent: with the key of an earlier one compaction would take that away */
+export const encodeCommand = (command: Command, append: string): { readonly key: Uint8Array; readonly value: Uint8Array } => ({
+  key: Buffer.from(`${command.view}/${append}`),
   value: Buffer.from(JSON.stringify(command)),
 })

@@ -1,5 +1,5 @@
 import type { Offset } from '../model/record.ts'
-import { type Command, type CommandName, type Create, type Decoded, type Pinned, type Steer, UNTIL, type Until, type Verified } from './command.ts'
+import { type Command, type CommandName, type Create, type Newer, type Pinned, type Steer, UNTIL, type Until, type Verified } from './command.ts'
 
 /** The state of a view: the fold of its commands, pure and total. SPEC.md has the table. */
 
@@ -70,16 +70,10 @@ export const isVerified = ({ verification }: GenerationState): boolean => verifi
 
 export const servingOf = ({ generations }: ViewState): GenerationState | undefined => generations.find(({ role }) => role === 'serving')
 
-/** What a record at this offset makes of the state. What isn't accepted leaves it as it is. */
-export function foldRecord(state: ViewState, view: string, decoded: Decoded, offset: Offset): ViewState {
-  if (decoded.kind === 'nothing' || state.halted !== undefined) return state
-  if (decoded.kind === 'newer') {
-    const concerns = decoded.view === view && decoded.after === state.last && state.highest > 0
-    return concerns ? { ...state, halted: { at: offset, format: decoded.format } } : state
-  }
-  if (decoded.command.view !== view) return state
-  const verdict = judge(state, decoded.command, offset)
-  return verdict.kind === 'accepted' ? verdict.state : state
+/** What a command of a later format makes of the state of its view, where it fits. */
+export function halt(state: ViewState, { format, after }: Newer, offset: Offset): ViewState {
+  const fits = after === state.last && state.highest > 0 && state.halted === undefined
+  return fits ? { ...state, halted: { at: offset, format } } : state
 }
 
 /** Whether a command of this view fits at this offset, and what it makes of the state. */

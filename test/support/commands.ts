@@ -1,9 +1,9 @@
 import { COMMAND_FORMAT, type Command, type CommandName, type Pinned } from '../../src/generations/command.ts'
-import { foldRecord, judge, nothingYet, type ViewState } from '../../src/generations/state.ts'
+import { judge, nothingYet, type ViewState } from '../../src/generations/state.ts'
 
 export const VIEW = 'job'
 
-const pinned: Pinned = {
+export const pinned: Pinned = {
   topic: 'job',
   partitions: 10,
   logId: 'log',
@@ -54,8 +54,13 @@ export function command(name: CommandName, generation: number, after: number, mo
   } as Command
 }
 
-export const fold = (commands: readonly Command[]): ViewState =>
-  commands.reduce((state, each, offset) => foldRecord(state, VIEW, { kind: 'command', command: each }, offset), nothingYet)
+/** What the command makes of the state: nothing where it is refused. */
+export function step(state: ViewState, sent: Command, offset: number): ViewState {
+  const verdict = judge(state, sent, offset)
+  return verdict.kind === 'accepted' ? verdict.state : state
+}
+
+export const fold = (commands: readonly Command[]): ViewState => commands.reduce(step, nothingYet)
 
 /** Sends each with the right `after`. @throws where one is refused */
 export function run(...sent: readonly (readonly [CommandName, number, More?])[]): ViewState {

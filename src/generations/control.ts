@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto'
+import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
+import type { Logger } from '../model/logger.ts'
+import { pause } from '../model/pause.ts'
+import type { Offset, RecordCursor } from '../model/record.ts'
+import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand } from './command.ts'
+import { halt, judge, nothingYet, type Refusal, type ViewState } from './state.ts'
+
+const IDLE_WAIT_MS = 1_000
+const APPEND_DEADLINE_MS = 5_000
+const RETRY_MS = 200
+
+/** What became of a command. */
+export type Sent = { readonly kind: 'accepted'; readonly offset: Offset } | { readonly kind: 'refused'; readonly reason: Refusal }
+
+/** A command without what `send` adds. */
+export type Order = { [Name in CommandName]: Omit<Extract<Command, { command: Name }>, 'format' | 'id' | 'after' | 'by' | 'atMs'> }[CommandName]
+
+export interface ControlOptions {
+  readonly log: Log
+  readonly topic: Topic
+  /** Host and process, for people. */
+  readonly by: string
+  readonly logger: Logger
+  /** Called after each command that was accepted, with its view. */
+  readonly changed: (view: string) => void
+}
+
+/** Where the control topic of a namespace is, and how it is made. Compacted, which takes nothing away as each record has a key of its own. */
+export const openControlTopic = (log: Log, namespace: string, replication: number): Promise<Topic> =>
+  log.topic({ name: `${namespace}.control`, partitions: 1, replication, create: true })
+
+/** The fold of the control topic, kept up to date by reading it from the start, and the way commands get there. Every process has one. */
+export class Control {
+  readonly #options: ControlOptions
+  readonly #writer: LogWriter
+  readonly #reader: LogReader
+  readonly #states = new Map<string, ViewState>()
+  /** What this process sent and waits for: id → what became of it, once it was met. An acceptance stays one, whatever a copy of it met. */
+  readonly #awaited = new Map<string, Sent | undefined>()
+  readonly #reading: Promise<void>
+  #position: Offset = 0
+  /** Settles with the next move; rejected once there is none any more. */
+  #moved = newMove()
+
+  constructor(options: ControlOptions) {
+    const { log, topic } = options
+    this.#options = options
+    this.#writer = log.writer(topic)
+    this.#reader = log.reader(topic, 0, 0)
+    this.#reading = this.#read()
+  }
+
+  /** As far as it is folded. */
+  state(view: string): ViewState {
+    return this.#states.get(view) ?? nothingYet
+  }
+
+  /** Every view that a command was accepted for. */
+  views(): readonly string[] {
+    return [...this.#states.keys()]
+  }
+
+  /** Settles when all is folded that is in the topic now. @throws log-unavailable; topic-mismatch and whatever else ends the reading; the signal's reason */
+  async upToDate(signal: AbortSignal): Promise<void> {
+    const { log, topic } = this.#options
+    await this.#foldedTo((await log.endOffsets(topic))[0] ?? 0, signal)
+  }
+
+  /**
+   * Sends a command, as of the state that is folded now, and waits for its verdict. While nothing is known of it, it is sent again, so that it stands there once that accepts it.
+   * @throws log-unavailable where it was never sent; outcome-unknown where the signal came before it was known what became of it; what ends the reading
+   */
+  async send(order: Order, signal: AbortSignal): Promise<Sent> {
+    const { by } = this.#options
+    const { last } = this.state(order.view)
+    const command = { ...order, format: COMMAND_FORMAT, id: randomUUID(), after: last, by, atMs: Date.now() } as Command
+    this.#awaited.set(command.id, undefined)
+    try {
+      return await this.#sendUntilKnown(command, signal)
+    } finally {
+      this.#awaited.delete(command.id)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#reader.close()
+    await this.#reading
+  }
+
+  async #sendUntilKnown(command: Command, signal: AbortSignal): Promise<Sent> {
+    for (let doubtful = false; ; ) {
+      const outcome = await this.#append(command)
+      doubtful ||= outcome.kind === 'unknown'
+      try {
+        // One that is certain comes behind all that isn't: what a copy of it met before, was met by then.
+        if (outcome.kind === 'appended') return await this.#verdict(command.id, outcome.offset, signal)
+        const met = this.#awaited.get(command.id)
+        if (met?.kind === 'accepted') return met
+        signal.throwIfAborted()
+      } catch (error) {
+        if (!signal.aborted) throw error
+        if (!doubtful && outcome.kind === 'not-sent')
+          throw new LogfoldError('log-unavailable', 'The log does not take the command', { cause: outcome.cause })
+        throw new LogfoldError('outcome-unknown', `It is not known whether ${command.command} of ${command.view} was accepted`, {
+          cause: error,
+          remedy: 'See what the status says before you repeat it',
+        })
+      }
+      await pause(RETRY_MS, signal)
+    }
+  }
+
+  async #append(
+    command: Command,
+  ): Promise<{ readonly kind: 'appended'; readonly offset: Offset } | { readonly kind: 'not-sent' | 'unknown'; readonly cause: unknown }> {
+    const { topic } = this.#options
+    const record = { partition: 0, ...encodeCommand(command, randomUUID()) }
+    const [outcome = { kind: 'unknown', cause: undefined }] = await this.#writer.append([record], APPEND_DEADLINE_MS)
+    if (outcome.kind !== 'refused') return outcome
+    throw new LogfoldError('too-large', `The topic ${topic.name} does not take the command: ${messageOf(outcome.cause)}`, {
+      cause: outcome.cause,
+      remedy: `A definition has room for its schema up to ${topic.recordBytesMax} bytes`,
+    })
+  }
+
+  async #verdict(id: string, offset: Offset, signal: AbortSignal): Promise<Sent> {
+    await this.#foldedTo(offset + 1, signal)
+    const met = this.#awaited.get(id)
+    if (met === undefined) throw new LogfoldError('internal', `The command at ${offset} was folded without being met`)
+    return met
+  }
+
+  async #foldedTo(position: Offset, signal: AbortSignal): Promise<void> {
+    const stopped = Promise.withResolvers<void>()
+    const stop = (): void => stopped.resolve()
+    signal.addEventListener('abort', stop)
+    while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
+    signal.removeEventListener('abort', stop)
+    if (this.#position < position) signal.throwIfAborted()
+  }
+
+  async #read(): Promise<void> {
+    const { topic, logger } = this.#options
+    try {
+      for (;;) {
+        const stretch = await this.#reader.next(IDLE_WAIT_MS)
+        if (stretch.hole !== undefined) throw historyCut(topic, stretch.hole)
+        const cursor = stretch.records()
+        while (cursor.next()) this.#fold(cursor)
+        this.#position = stretch.next
+        this.#moved.resolve()
+        this.#moved = newMove()
+      }
+    } catch (error) {
+      this.#moved.reject(error)
+      if (!isLogfoldError(error, 'closed')) logger.error('The control topic can no longer be read', { topic: topic.name, cause: messageOf(error) })
+    }
+  }
+
+  #fold({ buffer, valueStart, valueEnd, offset }: RecordCursor): void {
+    const decoded = decodeCommand(valueEnd < 0 ? null : buffer.subarray(valueStart, valueEnd))
+    if (decoded.kind === 'nothing') {
+      this.#options.logger.warn('A record of the control topic is no command, and changes nothing', { offset, why: decoded.why })
+    } else if (decoded.kind === 'newer') {
+      const { view } = decoded.newer
+      this.#learn(view, halt(this.state(view), decoded.newer, offset))
+    } else {
+      const { view, id } = decoded.command
+      const verdict = judge(this.state(view), decoded.command, offset)
+      this.#met(id, verdict.kind === 'accepted' ? { kind: 'accepted', offset } : verdict)
+      if (verdict.kind === 'accepted') this.#learn(view, verdict.state)
+    }
+  }
+
+  #learn(view: string, state: ViewState): void {
+    if (state === this.state(view)) return
+    this.#states.set(view, state)
+    this.#options.changed(view)
+  }
+
+  #met(id: string, sent: Sent): void {
+    if (this.#awaited.has(id) && this.#awaited.get(id)?.kind !== 'accepted') this.#awaited.set(id, sent)
+  }
+}
+
+function newMove(): PromiseWithResolvers<void> {
+  const move = Promise.withResolvers<void>()
+  move.promise.catch(() => undefined)
+  return move
+}
+
+const historyCut = (topic: Topic, at: Offset): LogfoldError =>
+  new LogfoldError('topic-mismatch', `The topic ${topic.name} has lost commands, from offset ${at} on: what it says of the views is not all`, {
+    remedy: 'Bring the topic back as it was. It must be kept whole: cleanup.policy=compact, and nobody deletes its records',
+  })

@@ -32,7 +32,7 @@ describe('a view that is filled', () => {
       }
       return new Filling({ log, topic, backend, logger, stop: error => stopped.push(error) }, admin)
     }
-    return { worker, stopped, log, topic, backend, generation, real, reader: backend.reader(generation) }
+    return { worker, stopped, topic, backend, generation, real, reader: backend.reader(generation) }
   }
 
   it('is looked at again where a shard was opened anew while it was being shown', async () => {

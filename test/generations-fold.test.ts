@@ -22,14 +22,20 @@ const anyStep = fc.record({
   generation: fc.integer({ min: 1, max: 5 }),
   back: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) }),
   doubled: fc.boolean(),
+  steered: fc.record({ paused: fc.boolean(), rate: fc.constantFrom(null, 500) }, { requiredKeys: [] }),
   more: fc.record({ forced: fc.subarray([UNVERIFIED, 'left']), differences: fc.constantFrom(0, 0, 2), until: fc.constantFrom(...UNTIL) }),
 })
 const histories = fc.array(anyStep, { maxLength: 60 }).map(steps => {
   const sent: Command[] = []
-  for (const { name, generation, back, doubled, more } of steps) {
+  for (const { name, generation, back, doubled, steered, more } of steps) {
     const { last } = fold(sent)
     const { forced, differences, until } = more
-    const own = { forced, ...(name === 'verified' ? { differences } : {}), ...(name === 'create' || name === 'steer' ? { until } : {}) }
+    const own = {
+      forced,
+      ...(name === 'verified' ? { differences } : {}),
+      ...(name === 'create' || name === 'steer' ? { until } : {}),
+      ...(name === 'steer' ? steered : {}),
+    }
     const each = command(name, generation, Math.max(-1, last - back), own)
     sent.push(each, ...(doubled ? [each] : []))
   }
@@ -68,6 +74,17 @@ describe('whatever the history,', () => {
             expect(made.get(number) ?? createdAt).toBe(createdAt)
             made.set(number, createdAt)
           }
+        }
+      }),
+    )
+  })
+
+  it('what serves is neither paused nor held to a rate, and on its way to serve or further', () => {
+    fc.assert(
+      fc.property(histories, history => {
+        for (const each of withRole(fold(history), 'serving')) {
+          expect([each.paused, each.rate, each.why]).toEqual([false, undefined, undefined])
+          expect(['serving', 'completed']).toContain(each.until)
         }
       }),
     )
@@ -148,7 +165,8 @@ describe('a record of the control topic', () => {
     const newer = { format: COMMAND_FORMAT + 1, view: VIEW, after: state.last }
     expect(decodeCommand(Buffer.from(JSON.stringify({ ...newer, command: 'merge' })))).toMatchObject({ kind: 'newer', newer })
     expect(halt(state, { ...newer, after: state.last - 1 }, 7)).toBe(state)
-    expect(halt(nothingYet, { ...newer, after: -1 }, 7)).toBe(nothingYet)
+    // Also of a view that has nothing yet: else this process would make a first generation of its own.
+    expect(halt(nothingYet, { ...newer, after: -1 }, 7)).toMatchObject({ halted: { at: 7 } })
     const halted = halt(state, newer, 7)
     expect(halted).toEqual({ ...state, halted: { at: 7, format: COMMAND_FORMAT + 1 } })
     expect(judge(halted, command('create', 2, halted.last), 8)).toEqual({ kind: 'refused', reason: 'halted' })

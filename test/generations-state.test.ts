@@ -13,7 +13,8 @@ describe('the life of generations', () => {
   ] as const
 
   it('the first serves at once, the next when it is switched to, and the former goes when that is completed', () => {
-    expect(roles(run(['create', 1]))).toEqual({ 1: 'serving' })
+    expect(run(['create', 1, { until: 'ready' }]).generations).toMatchObject([{ role: 'serving', until: 'serving' }])
+    expect(run(['create', 1, { until: 'completed' }]).generations).toMatchObject([{ role: 'serving', until: 'completed' }])
     expect(roles(run(...built))).toEqual({ 1: 'serving', 2: 'next' })
     expect(roles(run(...built, ['switch', 2]))).toEqual({ 1: 'previous', 2: 'serving' })
     expect(roles(run(...built, ['switch', 2], ['complete', 1]))).toEqual({ 1: 'leaving', 2: 'serving' })
@@ -51,7 +52,13 @@ describe('the life of generations', () => {
       rate: undefined,
       why: undefined,
     })
-    expect(run(...paused, ['switch', 2, { forced: [UNVERIFIED] }]).generations[1]).toMatchObject({ role: 'serving', paused: false, until: 'serving' })
+    expect(run(...paused, ['switch', 2, { forced: [UNVERIFIED] }]).generations[1]).toMatchObject({
+      role: 'serving',
+      until: 'serving',
+      paused: false,
+      rate: undefined,
+      why: undefined,
+    })
   })
 
   it('what leaves a server that is gone keeps nobody from the next, and can be given up', () => {
@@ -61,7 +68,7 @@ describe('the life of generations', () => {
     expect(roles(run(...leaving, ['complete', 1, { forced: ['left'] }], ['dropped', 1, { left: ['a'] }]))).toEqual({ 2: 'serving' })
   })
 
-  /** The table of SPEC.md: every command at every role. `undefined`: it fits. */
+  /** The table of SPEC.md: every command at every role; what goes by more than the role is below. `undefined`: it fits. */
   const table: Readonly<Record<Exclude<CommandName, 'create'>, Readonly<Record<Role | 'none', Refusal | undefined>>>> = {
     verified: { next: undefined, serving: 'not-next', previous: 'not-next', leaving: 'not-next', none: 'no-such-generation' },
     steer: { next: undefined, serving: 'not-next', previous: 'not-next', leaving: 'not-next', none: 'no-such-generation' },
@@ -88,14 +95,40 @@ describe('the life of generations', () => {
   })
 
   it.each([
+    ['switch', 'next', { forced: [UNVERIFIED] }, undefined],
+    ['steer', 'serving', { until: 'ready' }, 'not-next'],
+    ['steer', 'serving', { until: 'verified' }, 'not-next'],
+    ['steer', 'serving', { until: 'serving' }, undefined],
+    ['steer', 'serving', { until: 'completed' }, undefined],
+    ['steer', 'serving', { until: 'completed', paused: false }, 'not-next'],
+    ['steer', 'serving', { until: 'completed', rate: null }, 'not-next'],
+    ['steer', 'serving', { until: 'completed', why: 'slow' }, 'not-next'],
+    ['complete', 'leaving', { forced: ['left'] }, undefined],
+    ['cancel', 'leaving', { forced: ['left'] }, undefined],
+    ['cancel', 'serving', { forced: ['left'] }, 'serves'],
+  ] as const)('%s of one that is %s, with %j: %s', (name, role, more, reason) => {
+    const [state, number] = atRole[role]
+    const verdict = judge(state, command(name, number, state.last, more), 99)
+    expect(verdict.kind === 'refused' ? verdict.reason : undefined).toBe(reason)
+  })
+
+  it.each([
+    ['next', 2, 'number-taken'],
     ['next', 3, 'two-alive'],
+    ['previous', 1, 'number-taken'],
     ['previous', 3, 'two-alive'],
     ['serving', 1, 'number-taken'],
     ['serving', 5, undefined],
+    ['leaving', 1, 'number-taken'],
     ['leaving', 3, undefined],
   ] as const)('create where one is %s, number %d: %s', (role, number, reason) => {
     const [state] = atRole[role]
     const verdict = judge(state, command('create', number, state.last), 99)
     expect(verdict.kind === 'refused' ? verdict.reason : undefined).toBe(reason)
+  })
+
+  it('create of a number that is gone: number-taken', () => {
+    const gone = run(...built, ['switch', 2], ['complete', 1], ['dropped', 1])
+    expect(judge(gone, command('create', 1, gone.last), 99)).toEqual({ kind: 'refused', reason: 'number-taken' })
   })
 })

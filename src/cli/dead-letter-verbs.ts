@@ -34,7 +34,7 @@ interface Result {
 /** A flag that stands for letters. */
 interface Choice {
   readonly flag: '--all' | '--resolved' | '--other-topic'
-  readonly isGiven: (flags: VerbFlags) => boolean
+  readonly option: 'all' | 'resolved' | 'otherTopic'
   readonly chosen: (letter: DeadLetter) => boolean
   /** What they are called where there are none. */
   readonly plural: string
@@ -49,7 +49,7 @@ const replay: Verb = {
   choices: [
     {
       flag: '--all',
-      isGiven: ({ all }) => all === true,
+      option: 'all',
       chosen: ({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy === undefined,
       plural: 'unresolved dead letters',
     },
@@ -61,13 +61,13 @@ const drop: Verb = {
   choices: [
     {
       flag: '--resolved',
-      isGiven: ({ resolved }) => resolved === true,
-      chosen: ({ resolvedBy }) => resolvedBy !== undefined,
+      option: 'resolved',
+      chosen: ({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy !== undefined,
       plural: 'resolved dead letters',
     },
     {
       flag: '--other-topic',
-      isGiven: ({ otherTopic }) => otherTopic === true,
+      option: 'otherTopic',
       chosen: ({ otherTopic }) => otherTopic,
       plural: 'dead letters of another topic',
     },
@@ -121,7 +121,7 @@ export const calledLetter = (letter: DeadLetter): string => (letter.otherTopic ?
 
 /** One after the other. A letter that isn't there, or is of another topic, doesn't keep the others from their turn; a server that isn't does. */
 async function run(verb: Verb, view: string, named: readonly string[], flags: VerbFlags, io: Io): Promise<number> {
-  const choices = verb.choices.filter(({ isGiven }) => isGiven(flags))
+  const choices = verb.choices.filter(({ option }) => flags[option] === true)
   if (choices.length > 0 === named.length > 0) {
     throw new LogfoldError('usage', `Name the letters, or say ${verb.choices.map(({ flag }) => flag).join(' or ')}`, {
       remedy: `See them: logfold deadletters list ${view}`,

@@ -23,7 +23,7 @@ export interface ControlOptions {
   /** Host and process, for people. */
   readonly by: string
   readonly logger: Logger
-  /** Called after each command that was accepted, with its view. */
+  /** The view's state is another one. */
   readonly changed: (view: string) => void
 }
 

@@ -68,11 +68,9 @@ export const UNVERIFIED = 'unverified'
 
 export const isVerified = ({ verification }: GenerationState): boolean => verification?.differences === 0
 
-export const servingOf = ({ generations }: ViewState): GenerationState | undefined => generations.find(({ role }) => role === 'serving')
-
 /** What a command of a later format makes of the state of its view, where it fits. */
 export function halt(state: ViewState, { format, after }: Newer, offset: Offset): ViewState {
-  const fits = after === state.last && state.highest > 0 && state.halted === undefined
+  const fits = after === state.last && state.halted === undefined
   return fits ? { ...state, halted: { at: offset, format } } : state
 }
 
@@ -94,20 +92,22 @@ const accepted = (state: ViewState, offset: Offset, generations: readonly Genera
   state: { ...state, last: offset, generations },
 })
 
+/** A serving one couldn't be rid of a pause or a rate: both are steered only while it is `next`. */
+const unhindered = { paused: false, why: undefined, rate: undefined }
+
 function create(state: ViewState, { generation, pinned, until }: Create, offset: Offset): Verdict {
   if (generation <= state.highest) return refused('number-taken')
   const alive = state.generations.filter(({ role }) => role !== 'leaving')
   if (alive.some(({ role }) => role !== 'serving')) return refused('two-alive')
+  const serves = alive.length === 0
   const made: GenerationState = {
     number: generation,
     createdAt: offset,
     pinned,
-    role: alive.length === 0 ? 'serving' : 'next',
+    role: serves ? 'serving' : 'next',
     since: offset,
-    until,
-    paused: false,
-    why: undefined,
-    rate: undefined,
+    until: serves ? further(until, 'serving') : until,
+    ...unhindered,
     verification: undefined,
     forsaken: false,
   }
@@ -145,8 +145,8 @@ function refusalOf(meant: GenerationState, command: Exclude<Command, Create>): R
   }
 }
 
-const steersServing = ({ until, paused, rate }: Steer): boolean =>
-  (until === 'serving' || until === 'completed') && paused === undefined && rate === undefined
+const steersServing = ({ until, paused, rate, why }: Steer): boolean =>
+  (until === 'serving' || until === 'completed') && paused === undefined && rate === undefined && why === undefined
 
 function apply({ generations }: ViewState, meant: GenerationState, command: Exclude<Command, Create>, offset: Offset): readonly GenerationState[] {
   const change = (changed: Partial<GenerationState>): readonly GenerationState[] =>
@@ -157,7 +157,7 @@ function apply({ generations }: ViewState, meant: GenerationState, command: Excl
     case 'steer':
       return change(steered(meant, command))
     case 'switch':
-      return change({ role: 'serving', since: offset, until: further(meant.until, 'serving'), paused: false, why: undefined }).map(each =>
+      return change({ ...unhindered, role: 'serving', since: offset, until: further(meant.until, 'serving') }).map(each =>
         each.role === 'serving' && each.number !== meant.number ? { ...each, role: 'previous', since: offset } : each,
       )
     case 'reverse':

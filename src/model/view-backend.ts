@@ -22,7 +22,8 @@ import type { Offset, Slice } from './record.ts'
  * Life of a backend: connected → closed. After `close` every operation throws `closed`; those under way then end first, or throw it, too; closing twice is fine.
  *
  * What an operation throws is a `LogfoldError` with one of the codes named there. Every outage is `view-unavailable`, whatever the driver calls it: no connection, no answer in time, wrong
- * password, missing rights, full, locked, read-only. It is waited for. Anything else that is thrown, and `internal`, counts as a bug, and ends the process with exit code 70.
+ * password, missing rights, full, locked, read-only. It is waited for. Anything else that is thrown, and `internal`, counts as a bug: it ends the process with exit code 70, or, where
+ * a request or a verify meets it, that alone.
  */
 
 export type ViewOp = SetOp | DelOp

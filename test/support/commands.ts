@@ -21,7 +21,7 @@ let ids = 0
 export type More = Partial<{
   until: string
   differences: number
-  forced: string[]
+  forced: readonly string[]
   paused: boolean
   rate: number | null
   why: string

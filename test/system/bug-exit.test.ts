@@ -1,33 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { configWithOwnBackend } from './own-backend.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'logfold-bug-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Starts logfold on a backend of one's own, which is the memory backend but for one thing, and settles once it has ended. */
 async function run(name: string, wrong: string): Promise<{ readonly exitCode: number | null; readonly said: string }> {
-  const memory = join(import.meta.dirname, '../../backends/memory')
-  writeFileSync(
-    join(folder, `${name}.ts`),
-    `import memory from ${JSON.stringify(join(memory, 'index.ts'))}
-     import { MemoryBackend } from ${JSON.stringify(join(memory, 'backend.ts'))}
-     class Buggy extends MemoryBackend { ${wrong} }
-     export default { ...memory, kind: ${JSON.stringify(name)}, connect: async () => new Buggy(['a']) }`,
-  )
-  const config = join(folder, `${name}.yaml`)
-  writeFileSync(
-    config,
-    `log: { kind: embedded, path: ${name}.sqlite }
-backends: { mine: { kind: ./${name}.ts } }
-views: { job: { backend: mine } }
-http: { port: 0 }
-admin: { port: 0 }
-`,
-  )
+  const config = configWithOwnBackend(folder, name, wrong)
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/bin.ts'), 'start', '-c', config, '--data-dir', folder], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -54,6 +54,13 @@ describe('the SQL view', () => {
     await expect(admin.serve()).rejects.toMatchObject({ code: 'foreign-store', remedy: expect.stringContaining('Rename') })
     expect(query('SELECT * FROM job')).toEqual([])
   })
+
+  it('is made beside somebody’s trigger of its name', async () => {
+    query('CREATE TRIGGER job AFTER INSERT ON "job@1" BEGIN SELECT 1; END')
+    expect(await admin.marks(SHARD)).toEqual({ filled: true, shown: false })
+    await admin.serve()
+    expect(query('SELECT key FROM job')).toEqual([{ key: 'one' }])
+  })
 })
 
 describe('a file that can’t be used is answered for, and never a bug, whatever is asked, where', () => {

@@ -57,9 +57,10 @@ export function serve(file: SqliteFile, db: DatabaseSync, generation: Generation
 /** Whether anything has the name of the SQL view. */
 export const isShown = (file: SqliteFile, generation: Generation): boolean => namesake(file, generation) !== undefined
 
-/** What has the name of the SQL view, and the statement that made it. */
+/** What has the name of the SQL view, and the statement that made it. A trigger may have it beside. */
 function namesake(file: SqliteFile, generation: Generation): { readonly type: unknown; readonly sql: unknown } | undefined {
-  const row = file.prepare('SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE').get(generation.view) as unknown[] | undefined
+  const named = `SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'`
+  const row = file.prepare(named).get(generation.view) as unknown[] | undefined
   return row === undefined ? undefined : { type: row[0], sql: row[1] }
 }
 

@@ -89,7 +89,14 @@ export interface ErrorOptions {
   readonly retryAfterMs?: number | undefined
 }
 
+/** The same in every copy of this package: a backend of one's own may come with another than the one that runs it. */
+const MARK = Symbol.for('logfold.error')
+
 export class LogfoldError extends Error {
+  static override [Symbol.hasInstance](value: unknown): value is LogfoldError {
+    return typeof value === 'object' && value !== null && MARK in value
+  }
+
   override readonly name = 'LogfoldError'
   readonly code: ErrorCode
   readonly remedy: string | undefined
@@ -106,6 +113,10 @@ export class LogfoldError extends Error {
 
   get kind(): ErrorKind {
     return errorKinds[this.code]
+  }
+
+  get [MARK](): true {
+    return true
   }
 }
 
@@ -129,11 +140,11 @@ export async function ifAnswered<T>(ask: () => Promise<T>): Promise<T | undefine
 }
 
 /**
- * Whether the language threw it, as it does at a fault in code. What Node, a driver or a server says of a store has a code, or is an `Error` of no special kind; a
- * `SyntaxError` may come of what stands in the store.
+ * Whether the language threw it, as it does at a fault in code. What Node, a driver or a server says of a store has a code, or a cause (`fetch failed` is a `TypeError`), or is an
+ * `Error` of no special kind; a `SyntaxError` may come of what stands in the store.
  */
 export const isCodeFault = (error: unknown): boolean =>
-  (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) && !('code' in error)
+  (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) && !('code' in error) && error.cause === undefined
 
 /** What an unknown thrown thing says, for logs and causes. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -79,8 +79,9 @@ export class KafkaReader implements LogReader, Fetched {
     return this.#starved
   }
 
+  /** Where an empty answer has come since then, `next` is about to give it: nobody waits for another. */
   get untilMs(): number {
-    return this.#untilMs
+    return this.#emptyMs >= this.#untilMs ? Number.POSITIVE_INFINITY : this.#untilMs
   }
 
   get closed(): boolean {

@@ -33,9 +33,9 @@ interface LeaseRow {
 const find = (db: DatabaseSync): LeaseRow | undefined => db.prepare('SELECT owner, host, pid, expires_ms FROM lease').get() as LeaseRow | undefined
 
 /** Whether somebody holds the lease: it hasn't expired, and its holder, where that can be told from here, is alive. */
-export function leaseIsHeld(db: DatabaseSync, host: string, nowMs: number): boolean {
+export function leaseIsHeld(db: DatabaseSync, host: string, nowMs: () => number): boolean {
   const row = find(db)
-  return row !== undefined && isLive(row, host, nowMs)
+  return row !== undefined && isLive(row, host, nowMs())
 }
 
 /** A lease that would end later than any taken now was taken by a clock that has been set back since: it is as good as over. */
@@ -54,11 +54,14 @@ function processIsAlive(pid: number): boolean {
 /** `taken`: nobody else has it, but somebody may have had it since the last renewal. */
 export type LeaseOutcome = 'renewed' | 'taken' | 'refused'
 
-/** Takes the lease where it is free, or renews it. Refused while another holds it; that is found out without a write lock. */
-export function holdLease(db: DatabaseSync, claimant: Claimant, nowMs: number): LeaseOutcome {
+/**
+ * Takes the lease where it is free, or renews it. Refused while another holds it; that is found out without a write lock.
+ * @param nowMs is read behind each look at the lease: by a time from before the holder's last renewal, that would seem to be of a clock set back.
+ */
+export function holdLease(db: DatabaseSync, claimant: Claimant, nowMs: () => number): LeaseOutcome {
   const isFree = (): boolean => {
     const row = find(db)
-    return row === undefined || row.owner === claimant.owner || !isLive(row, claimant.host, nowMs)
+    return row === undefined || row.owner === claimant.owner || !isLive(row, claimant.host, nowMs())
   }
   if (!isFree()) return 'refused'
   return transaction(db, 'immediate', () => {
@@ -68,7 +71,7 @@ export function holdLease(db: DatabaseSync, claimant: Claimant, nowMs: number): 
       claimant.owner,
       claimant.host,
       claimant.pid,
-      nowMs + LEASE_MS,
+      nowMs() + LEASE_MS,
     )
     return outcome
   })

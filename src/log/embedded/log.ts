@@ -7,6 +7,7 @@ import type { Checkpoint } from '../../model/view-backend.ts'
 import { Thread } from '../../sqlite/thread.ts'
 import { refusalOf } from '../admit.ts'
 import { Appender, type AppendRecord } from './appender.ts'
+import { clockOf } from './clock.ts'
 import type { CompactionReport } from './compaction.ts'
 import { type CompactionTuning, Compactor, defaultTuning } from './compactor.ts'
 import { Ends } from './ends.ts'
@@ -82,7 +83,7 @@ export class EmbeddedLog implements Log {
       committed: (number, offset) => this.#ends.reached(number, offset + 1),
     })
     this.#lease = new Lease({
-      hold: () => writing.call('holdLease', [this.#claimant, nowMs()]),
+      hold: () => writing.call('holdLease', [this.#claimant, clockOf(nowMs)]),
       release: () => writing.call('releaseLease', [this.#claimant.owner]),
       logger,
     })
@@ -148,7 +149,7 @@ export class EmbeddedLog implements Log {
   }
 
   async members(_group: string): Promise<number> {
-    return (await this.#ask(() => this.#reading.call('leaseIsHeld', [this.#claimant.host, this.#nowMs()]))) ? 1 : 0
+    return (await this.#ask(() => this.#reading.call('leaseIsHeld', [this.#claimant.host, clockOf(this.#nowMs)]))) ? 1 : 0
   }
 
   /** Exact: what was removed before the fold began was removed with all that it deleted. */

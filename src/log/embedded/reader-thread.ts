@@ -3,6 +3,7 @@ import { LogfoldError } from '../../model/errors.ts'
 import type { Offset } from '../../model/record.ts'
 import { transaction } from '../../sqlite/open.ts'
 import { moving, serve } from '../../sqlite/thread-host.ts'
+import { type Clock, nowBy } from './clock.ts'
 import { openLogFile, PARTITIONS_PER_FILE_MAX } from './file.ts'
 import { leaseIsHeld } from './lease-row.ts'
 import type { PackedStretch } from './packed-stretch.ts'
@@ -53,7 +54,7 @@ const functions = {
     seenVersion = version
     return ends
   },
-  leaseIsHeld: (host: string, nowMs: number): boolean => leaseIsHeld(opened().db, host, nowMs),
+  leaseIsHeld: (host: string, clock: Clock): boolean => leaseIsHeld(opened().db, host, nowBy(clock)),
   tombstonesRemovedTo: (number: number): Offset => opened().range.ends(number).tombstonesRemovedTo,
   close: () => file?.db.close(),
 }

@@ -1,6 +1,7 @@
 import type { TopicSpec } from '../../model/log.ts'
 import { serve } from '../../sqlite/thread-host.ts'
 import { batchAppender } from './append-batch.ts'
+import { type Clock, nowBy } from './clock.ts'
 import { type CompactionOptions, CompactionPass, type CompactionReport } from './compaction.ts'
 import { type LogFile, openLogFile } from './file.ts'
 import { type Claimant, holdLease, releaseLease } from './lease-row.ts'
@@ -28,7 +29,7 @@ const functions = {
   },
   append: (records: PackedRecords, nowMs: number) => opened(append)(records, nowMs),
   topic: (spec: TopicSpec) => findOrMakeTopic(db(), spec),
-  holdLease: (claimant: Claimant, nowMs: number) => holdLease(db(), claimant, nowMs),
+  holdLease: (claimant: Claimant, clock: Clock) => holdLease(db(), claimant, nowBy(clock)),
   releaseLease: (owner: string) => releaseLease(db(), owner),
   /** Numbers of the partitions with so much that is new, or with a tombstone stamped before `stampedBeforeMs`. */
   dirtyPartitions(dirtyBytesMin: number, dirtyRatioMin: number, stampedBeforeMs: number): readonly number[] {

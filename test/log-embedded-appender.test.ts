@@ -4,8 +4,9 @@ import { Appender, type AppendRecord } from '../src/log/embedded/appender.ts'
 import { type PackedRecords, unpack } from '../src/log/embedded/packed-records.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 
-const record = (key: string, valueBytes = 0): AppendRecord => ({
+const record = (key: string, valueBytes = 0, durable = true): AppendRecord => ({
   number: 0,
+  durable,
   record: { partition: 0, key: Buffer.from(key), value: Buffer.alloc(valueBytes) },
 })
 
@@ -21,7 +22,14 @@ function keysOf(packed: PackedRecords): readonly string[] {
 /** A disk on which each commit ends when the test says so. */
 class HeldDisk {
   readonly commits: (readonly string[])[] = []
-  readonly appender = new Appender({ commit: packed => this.#commit(packed), committed: () => undefined })
+  readonly synced: boolean[] = []
+  readonly appender = new Appender({
+    commit: (packed, durable) => {
+      this.synced.push(durable)
+      return this.#commit(packed)
+    },
+    committed: () => undefined,
+  })
   #next = 0
   #end: (outcome: BatchOutcome) => void = () => undefined
   #begun = Promise.withResolvers<void>()
@@ -54,6 +62,17 @@ class HeldDisk {
 const LONG_MS = 20_000
 
 describe('group commit', () => {
+  it('waits for the disk where any record of it is to be durable', async () => {
+    const disk = new HeldDisk()
+    for (const records of [[record('a', 0, false)], [record('b', 0, false), record('c')], [record('d')]]) {
+      const call = disk.appender.append(records, LONG_MS)
+      await disk.begun()
+      disk.succeed()
+      await call
+    }
+    expect(disk.synced).toEqual([false, true, true])
+  })
+
   it('what arrives while a commit is under way goes together in the next', async () => {
     const disk = new HeldDisk()
     const calls = [disk.appender.append([record('a'), record('b')], LONG_MS)]

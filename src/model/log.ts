@@ -6,7 +6,7 @@ import type { Checkpoint } from './view-backend.ts'
  *
  * What each log promises:
  * - An offset is given once. A record that was acknowledged is on stable storage and stays until compaction finds a later one of its key,
- *   or, for a tombstone, until `deleteRetentionMs` after compaction first reached it.
+ *   or, for a tombstone, until `deleteRetentionMs` after compaction first reached it. Of a topic with `deleteAfterMs` neither is promised.
  * - Reading a partition from position p gives the records from p on, in order, each once, less what compaction removed, and says where it removed.
  * - An outage is never an error of the data: operations wait and retry, or answer `log-unavailable`; nothing is dropped.
  *
@@ -21,7 +21,7 @@ export interface Log {
   /**
    * The topic as it is; made first where `create` says so.
    * @throws topic-missing where it isn't there and `create` is false.
-   * @throws topic-mismatch where it isn't compacted or has another number of partitions. The remedy names the command.
+   * @throws topic-mismatch where its records are kept otherwise than the spec says, or it has another number of partitions. The remedy names the command.
    */
   topic(spec: TopicSpec): Promise<Topic>
   /** One a partition, as of now. */
@@ -64,6 +64,12 @@ export interface TopicSpec {
   readonly create: boolean
   /** Longest record (key and value) of a topic that is yet to be made; without it, the log's default. */
   readonly recordBytesMax?: number
+  /**
+   * Without it: compacted, and nothing else, as a fold needs it. With it: compacted, and any record is removed some time after it is so old. What such a
+   * topic says is for the moment: the embedded log doesn't wait for the disk, so that a power cut may take the last of it; and where a reader stood still, the
+   * log may begin beyond its position (`offset-out-of-range`).
+   */
+  readonly deleteAfterMs?: number
 }
 
 export interface Topic {

@@ -62,6 +62,32 @@ describe('topics in Kafka', () => {
     expect(await world.topics.ensureTopic(spec({ name: made.name, create: false }))).toEqual(made)
   })
 
+  it('whose records go for their age are made so, and roll often enough for that', async () => {
+    const world = makeWorld(sharedKafka())
+    const { name } = await world.topics.ensureTopic(spec({ deleteAfterMs: 3_600_000 }))
+    expect(await settingsOf(world, name, ['cleanup.policy', 'retention.ms', 'segment.ms'])).toEqual({
+      'cleanup.policy': 'compact,delete',
+      'retention.ms': '3600000',
+      'segment.ms': '3600000',
+    })
+    expect(await world.topics.ensureTopic(spec({ name, deleteAfterMs: 3_600_000, create: false }))).toMatchObject({ name })
+  })
+
+  it.each(['delete', 'compact'])('whose records are to go for their age, but with cleanup.policy %s, are a mismatch with a remedy', async policy => {
+    const world = makeWorld(sharedKafka())
+    const name = newName()
+    await make(world, name, { 'cleanup.policy': policy })
+    const aging = spec({ name, deleteAfterMs: 3_600_000 })
+    const { code, message, remedy } = await errorOf(world.topics.ensureTopic(aging))
+    expect(code).toBe('topic-mismatch')
+    expect(message).toContain(`its cleanup.policy is ${policy}`)
+    expect(remedy).toBe(
+      `Unless something else is kept in it: kafka-configs.sh --bootstrap-server ${sharedKafka()} --alter --entity-type topics --entity-name ${name} --add-config 'cleanup.policy=[compact,delete],retention.ms=3600000,segment.ms=3600000'`,
+    )
+    await alter(world, name, { 'cleanup.policy': 'compact,delete', 'retention.ms': '3600000', 'segment.ms': '3600000' })
+    expect(await world.topics.ensureTopic(aging)).toMatchObject({ name })
+  })
+
   it('are made once by two who make them at once', async () => {
     const worlds = [makeWorld(sharedKafka()), makeWorld(sharedKafka())]
     const same = spec({ partitions: 3 })

@@ -6,7 +6,7 @@ import { type PackedRecords, unpack } from './packed-records.ts'
 
 /** What became of a batch: all of it has the same outcome. */
 export type BatchOutcome =
-  /** One offset a record. On stable storage. */
+  /** One offset a record. On stable storage, where the batch was to be. */
   | { readonly kind: 'appended'; readonly offsets: Float64Array<ArrayBuffer> }
   /** Nothing of it is in the log. */
   | { readonly kind: 'not-sent'; readonly message: string }
@@ -18,8 +18,11 @@ interface Tail {
   bytes: number
 }
 
-/** Returns a function that appends a batch in one transaction, so with one fsync. It never throws. */
-export function batchAppender(db: DatabaseSync): (records: PackedRecords, nowMs: number) => BatchOutcome {
+/**
+ * Returns a function that appends a batch in one transaction, so with one fsync, or with none where it needn't be durable: it then gets to the disk with
+ * the next batch that is. It never throws.
+ */
+export function batchAppender(db: DatabaseSync): (records: PackedRecords, durable: boolean, nowMs: number) => BatchOutcome {
   const nextOffset = db.prepare('SELECT next_offset FROM partitions WHERE number = ?')
   const insert = db.prepare('INSERT INTO records (place, time_ms, key, value) VALUES (?, ?, ?, ?)')
   const update = db.prepare('UPDATE partitions SET next_offset = ?, bytes = bytes + ?, dirty_bytes = dirty_bytes + ? WHERE number = ?')
@@ -46,7 +49,7 @@ export function batchAppender(db: DatabaseSync): (records: PackedRecords, nowMs:
     return offsets
   }
 
-  return (records, nowMs) => {
+  const append = (records: PackedRecords, nowMs: number): BatchOutcome => {
     let committing = false
     try {
       db.exec('BEGIN IMMEDIATE')
@@ -58,6 +61,16 @@ export function batchAppender(db: DatabaseSync): (records: PackedRecords, nowMs:
       if (db.isTransaction) db.exec('ROLLBACK')
       // Without room the record of the commit itself wasn't written. After any other failure it may be there, and be found when the file is opened again.
       return { kind: committing && !isFull(error) ? 'unknown' : 'not-sent', message: messageOf(error) }
+    }
+  }
+
+  return (records, durable, nowMs) => {
+    if (durable) return append(records, nowMs)
+    db.exec('PRAGMA synchronous = NORMAL')
+    try {
+      return append(records, nowMs)
+    } finally {
+      db.exec('PRAGMA synchronous = FULL')
     }
   }
 }

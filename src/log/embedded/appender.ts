@@ -32,8 +32,8 @@ interface Share {
 }
 
 export interface AppenderOptions {
-  readonly commit: (packed: PackedRecords) => Promise<BatchOutcome>
-  /** A record of this partition number is on stable storage. */
+  readonly commit: (packed: PackedRecords, durable: boolean) => Promise<BatchOutcome>
+  /** A record of this partition number is appended. */
   readonly committed: (number: number, offset: number) => void
 }
 
@@ -121,7 +121,10 @@ export class Appender {
   async #commit(records: readonly NumberedRecord[]): Promise<BatchOutcome> {
     let outcome: BatchOutcome
     try {
-      outcome = await this.#options.commit(pack(records))
+      outcome = await this.#options.commit(
+        pack(records),
+        records.some(({ durable }) => durable),
+      )
     } catch (error) {
       // The thread ended before it answered.
       outcome = { kind: 'unknown', message: messageOf(error) }

@@ -26,6 +26,7 @@ export interface CompactionReport {
 
 interface Row {
   readonly offset: Offset
+  readonly timeMs: number
   /** In hexadecimal. Undefined for a null key, which no other record supersedes. */
   readonly key: string | undefined
   readonly bytes: number
@@ -54,8 +55,10 @@ interface Changes {
  * pass), then every record below that has a later one in the map is removed. A tombstone is stamped when a pass first reaches it, and removed by a
  * pass that comes `deleteRetentionMs` after that; by then what it deleted is long gone, as the pass that stamps it walks upwards.
  *
+ * Where the topic says so, a record goes when it is old, whatever it is.
+ *
  * Takes its steps one by one, so that appends get their turn between them. Touches nothing from the end offset on, as it was at the start. Stopped
- * anywhere, or run by two processes at once, it has only removed what it may: a record is removed when a later one of its key was there.
+ * anywhere, or run by two processes at once, it has only removed what it may: a record is removed when a later one of its key was there, or when it is too old.
  *
  * Removed records leave their space to later ones. The file doesn't shrink.
  */
@@ -67,6 +70,8 @@ export class CompactionPass {
   #bytesRemoved = 0
   #tombstonesExpired = 0
   #oldestStampMs: number | undefined
+  /** A record with a time below goes. */
+  #deletedBeforeMs = Number.NEGATIVE_INFINITY
 
   constructor(db: DatabaseSync, options: CompactionOptions) {
     this.#db = db
@@ -75,8 +80,9 @@ export class CompactionPass {
   }
 
   *steps(): Generator<undefined, CompactionReport> {
-    const { number } = this.#options
+    const { number, nowMs } = this.#options
     const start = this.#statements.partition.get(number)
+    if (typeof start?.delete_after_ms === 'number') this.#deletedBeforeMs = nowMs - start.delete_after_ms
     const end = Number(start?.next_offset)
     let dirtyFrom = Number(start?.compacted_to)
     do {
@@ -124,10 +130,10 @@ export class CompactionPass {
     const last = row.key === undefined ? undefined : latest.get(row.key)
     const superseded = last !== undefined && last > row.offset
     const expired = row.isTombstone && row.stampedMs !== undefined && row.stampedMs + deleteRetentionMs <= nowMs
-    if (superseded || expired) {
+    if (superseded || expired || row.timeMs < this.#deletedBeforeMs) {
       changes.remove.push(row)
       changes.bytes += row.bytes
-      if (superseded) return
+      if (superseded || !row.isTombstone) return
       changes.tombstonesExpired++
       changes.highestExpired = row.offset
     } else if (row.isTombstone && row.key !== undefined) {
@@ -160,10 +166,11 @@ export class CompactionPass {
     const rows: Row[] = []
     let sumBytes = 0
     for (const columns of this.#statements.rows.iterate(first + from, first + end)) {
-      const [place, key, keyBytes, valueBytes, stampedMs] = columns as unknown as [number, string, number, number, number | null]
+      const [place, timeMs, key, keyBytes, valueBytes, stampedMs] = columns as unknown as [number, number, string, number, number, number | null]
       const offset = place - first
       rows.push({
         offset,
+        timeMs,
         key: keyBytes < 0 ? undefined : key,
         bytes: Math.max(keyBytes, 0) + Math.max(valueBytes, 0),
         isTombstone: valueBytes < 0,
@@ -180,12 +187,15 @@ type Statements = Readonly<Record<'partition' | 'rows' | 'remove' | 'stamp' | 's
 
 function prepare(db: DatabaseSync): Statements {
   const rows = db.prepare(`
-    SELECT place, hex(key), ifnull(length(key), -1), ifnull(length(value), -1), stamped_ms
+    SELECT place, time_ms, hex(key), ifnull(length(key), -1), ifnull(length(value), -1), stamped_ms
     FROM records WHERE place >= ? AND place < ? ORDER BY place`)
   rows.setReturnArrays(true)
   return {
     rows,
-    partition: db.prepare('SELECT next_offset, dirty_bytes, compacted_to FROM partitions WHERE number = ?'),
+    partition: db.prepare(`
+      SELECT next_offset, dirty_bytes, compacted_to, delete_after_ms
+      FROM partitions JOIN topics ON number >= first_number AND number < first_number + topics.partitions
+      WHERE number = ?`),
     remove: db.prepare('DELETE FROM records WHERE place = ?'),
     stamp: db.prepare('UPDATE records SET stamped_ms = ? WHERE place = ? AND stamped_ms IS NULL'),
     swept: db.prepare('UPDATE partitions SET bytes = bytes - ?, tombstones_removed_to = max(tombstones_removed_to, ?) WHERE number = ?'),

@@ -29,7 +29,8 @@ export const placeOf = (number: number, offset: number): number => number * OFFS
  *     FROM topics JOIN records ON place >= (first_number << 40) AND place < (first_number + partitions) << 40
  *     WHERE name = 'job' ORDER BY place
  *
- * Columns that compaction keeps:
+ * What compaction goes by, and keeps:
+ * - topics.delete_after_ms: a record that is older goes, whatever it is. Null: none goes for its age alone.
  * - records.stamped_ms: when it first reached this tombstone; the tombstone goes `deleteRetentionMs` later.
  * - partitions.bytes, dirty_bytes: keys and values in the partition, and those appended since the last pass.
  * - partitions.compacted_to: below this offset no key occurs twice.
@@ -46,7 +47,8 @@ const LAYOUT = `
     id TEXT NOT NULL UNIQUE,
     partitions INTEGER NOT NULL,
     first_number INTEGER NOT NULL,
-    record_bytes_max INTEGER NOT NULL
+    record_bytes_max INTEGER NOT NULL,
+    delete_after_ms INTEGER
   ) STRICT;
   CREATE TABLE partitions (
     number INTEGER PRIMARY KEY,
@@ -87,6 +89,7 @@ export function openLogFile(path: string): LogFile {
   try {
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`)
     if (applicationId(db) !== APPLICATION_ID) transaction(db, 'immediate', () => layOut(db, path))
+    if (!hasDeleteAfter(db)) transaction(db, 'immediate', () => addDeleteAfter(db))
     const row = db.prepare('SELECT id, format FROM log').get()
     if (row?.format !== FORMAT) {
       throw new LogfoldError('foreign-store', `The log file ${path} has format ${row?.format}; this logfold knows ${FORMAT}`, {
@@ -101,6 +104,14 @@ export function openLogFile(path: string): LogFile {
 }
 
 const applicationId = (db: DatabaseSync): unknown => db.prepare('PRAGMA application_id').get()?.application_id
+
+const hasDeleteAfter = (db: DatabaseSync): boolean =>
+  db.prepare("SELECT name FROM pragma_table_info('topics') WHERE name = 'delete_after_ms'").get() !== undefined
+
+/** A file from before there was this column has no topic that would need it, and whoever wrote it goes on without. */
+function addDeleteAfter(db: DatabaseSync): void {
+  if (!hasDeleteAfter(db)) db.exec('ALTER TABLE topics ADD COLUMN delete_after_ms INTEGER')
+}
 
 /** Looks again under the write lock: two processes may start on an empty folder at once. */
 function layOut(db: DatabaseSync, path: string): void {

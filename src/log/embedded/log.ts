@@ -79,7 +79,7 @@ export class EmbeddedLog implements Log {
     this.#reading = reading
     this.#ends = new Ends(() => reading.call('changes', []))
     this.#appender = new Appender({
-      commit: packed => writing.call('append', [packed, nowMs()], [packed.index.buffer, packed.bytes.buffer]),
+      commit: (packed, durable) => writing.call('append', [packed, durable, nowMs()], [packed.index.buffer, packed.bytes.buffer]),
       committed: (number, offset) => this.#ends.reached(number, offset + 1),
     })
     this.#lease = new Lease({
@@ -207,7 +207,8 @@ export class EmbeddedLog implements Log {
 
 function admit(topic: NumberedTopic, record: NewRecord): AppendRecord {
   const refused = refusalOf(topic, record, 'taken')
-  return refused === undefined ? { record, number: topic.firstNumber + record.partition } : { record, refused }
+  if (refused !== undefined) return { record, refused }
+  return { record, number: topic.firstNumber + record.partition, durable: topic.deleteAfterMs === undefined }
 }
 
 function unavailable(path: string, error: unknown): LogfoldError {

@@ -9,6 +9,8 @@ export interface PackedRecords {
 
 export interface NumberedRecord {
   readonly number: number
+  /** Appended only once it is on stable storage. */
+  readonly durable: boolean
   readonly record: NewRecord
 }
 

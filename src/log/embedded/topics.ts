@@ -11,6 +11,8 @@ const RECORD_BYTES_MAX = 1024 * 1024
 export interface NumberedTopic extends Topic {
   /** The file's number of partition 0; the others follow. */
   readonly firstNumber: number
+  /** Undefined: no record goes for its age. */
+  readonly deleteAfterMs: number | undefined
 }
 
 /** @throws topic-missing, topic-mismatch */
@@ -26,11 +28,15 @@ export function findOrMakeTopic(db: DatabaseSync, spec: TopicSpec): NumberedTopi
       remedy: `Set partitions: ${found.partitions} on the view; the number of an existing topic stays`,
     })
   }
+  if ((found.deleteAfterMs === undefined) !== (spec.deleteAfterMs === undefined)) {
+    const [is, isNot] = spec.deleteAfterMs === undefined ? ['deleted for their age', 'kept'] : ['kept', 'deleted for their age']
+    throw new LogfoldError('topic-mismatch', `The records of the topic ${spec.name} are ${is}, not ${isNot}`, { remedy: 'Name another topic' })
+  }
   return found
 }
 
 function find(db: DatabaseSync, name: string): NumberedTopic | undefined {
-  const row = db.prepare('SELECT id, partitions, first_number, record_bytes_max FROM topics WHERE name = ?').get(name)
+  const row = db.prepare('SELECT id, partitions, first_number, record_bytes_max, delete_after_ms FROM topics WHERE name = ?').get(name)
   if (row === undefined) return undefined
   return {
     name,
@@ -38,6 +44,7 @@ function find(db: DatabaseSync, name: string): NumberedTopic | undefined {
     partitions: Number(row.partitions),
     recordBytesMax: Number(row.record_bytes_max),
     firstNumber: Number(row.first_number),
+    deleteAfterMs: row.delete_after_ms === null ? undefined : Number(row.delete_after_ms),
   }
 }
 
@@ -49,13 +56,15 @@ function make(db: DatabaseSync, spec: TopicSpec): NumberedTopic {
       remedy: 'Use fewer partitions, or Kafka',
     })
   }
-  const topic = { name, id: randomUUID(), partitions, recordBytesMax: spec.recordBytesMax ?? RECORD_BYTES_MAX, firstNumber }
-  db.prepare('INSERT INTO topics (name, id, partitions, first_number, record_bytes_max) VALUES (?, ?, ?, ?, ?)').run(
+  const { recordBytesMax = RECORD_BYTES_MAX, deleteAfterMs } = spec
+  const topic = { name, id: randomUUID(), partitions, recordBytesMax, firstNumber, deleteAfterMs }
+  db.prepare('INSERT INTO topics (name, id, partitions, first_number, record_bytes_max, delete_after_ms) VALUES (?, ?, ?, ?, ?, ?)').run(
     name,
     topic.id,
     partitions,
     firstNumber,
-    topic.recordBytesMax,
+    recordBytesMax,
+    deleteAfterMs ?? null,
   )
   const insert = db.prepare('INSERT INTO partitions (number) VALUES (?)')
   for (let partition = 0; partition < partitions; partition++) insert.run(firstNumber + partition)

@@ -27,7 +27,7 @@ const functions = {
     append = batchAppender(file.db)
     return file.logId
   },
-  append: (records: PackedRecords, nowMs: number) => opened(append)(records, nowMs),
+  append: (records: PackedRecords, durable: boolean, nowMs: number) => opened(append)(records, durable, nowMs),
   topic: (spec: TopicSpec) => findOrMakeTopic(db(), spec),
   holdLease: (claimant: Claimant, clock: Clock) => holdLease(db(), claimant, nowBy(clock)),
   releaseLease: (owner: string) => releaseLease(db(), owner),

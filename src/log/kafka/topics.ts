@@ -44,7 +44,7 @@ interface Settings {
   readonly uncleanElection: boolean
 }
 
-/** Makes topics, and refuses those whose settings a view can't be folded from. */
+/** Makes topics, and refuses those whose settings don't keep what the spec asks for: a view can't be folded from every topic. */
 export class Topics {
   readonly #options: TopicsOptions
   readonly #warned = new Set<string>()
@@ -65,9 +65,13 @@ export class Topics {
       })
     }
     const settings = await this.#settings(name)
-    this.#checkPolicy(name, settings)
-    this.#checkRetention(name, settings)
-    await this.#warn(name, settings)
+    if (spec.deleteAfterMs === undefined) {
+      this.#checkCompacted(name, settings)
+      this.#checkRetention(name, settings)
+      await this.#warn(name, settings)
+    } else {
+      this.#checkDeleted(name, settings, spec.deleteAfterMs)
+    }
     const { maxMessageBytes, deleteRetentionMs } = settings
     return { name, ...found, recordBytesMax: Math.max(0, maxMessageBytes - RECORD_OVERHEAD_BYTES), deleteRetentionMs }
   }
@@ -151,7 +155,19 @@ export class Topics {
     return isLogfoldError(error) ? error : unavailable(error)
   }
 
-  #checkPolicy(name: string, { policies }: Settings): void {
+  #checkDeleted(name: string, { policies }: Settings, deleteAfterMs: number): void {
+    if (policies.includes('compact') && policies.includes('delete')) return
+    throw new LogfoldError(
+      'topic-mismatch',
+      `The topic ${name} doesn't go by age: its cleanup.policy is ${policies.join(',')}, and old records must be deleted from it beside being compacted`,
+      {
+        // In brackets, as a comma begins another setting.
+        remedy: `Unless something else is kept in it: ${this.#alterCommand(name, `'cleanup.policy=[compact,delete],retention.ms=${deleteAfterMs},segment.ms=${deleteAfterMs}'`)}`,
+      },
+    )
+  }
+
+  #checkCompacted(name: string, { policies }: Settings): void {
     const command = this.#alterCommand(name, 'cleanup.policy=compact')
     const policy = policies.join(',')
     if (!policies.includes('compact')) {
@@ -212,8 +228,10 @@ export class Topics {
   }
 }
 
-const configOf = ({ recordBytesMax }: TopicSpec): { name: string; value: string }[] => [
-  { name: 'cleanup.policy', value: 'compact' },
+const configOf = ({ recordBytesMax, deleteAfterMs }: TopicSpec): { name: string; value: string }[] => [
+  { name: 'cleanup.policy', value: deleteAfterMs === undefined ? 'compact' : 'compact,delete' },
+  // A segment that is written to is neither compacted nor deleted, and by itself lasts for a week.
+  ...(deleteAfterMs === undefined ? [] : ['retention.ms', 'segment.ms'].map(name => ({ name, value: String(deleteAfterMs) }))),
   ...(recordBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(recordBytesMax + RECORD_OVERHEAD_BYTES) }]),
 ]
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LogSuiteOptions } from '../log-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { append, appended, hasCode, makeTopic, readAll, set, withLog } from './support.ts'
+import { append, appended, del, hasCode, makeTopic, readAll, set, withLog } from './support.ts'
 
 export function topics({ describe, it }: TestRunner, options: LogSuiteOptions): void {
   describe('topics', () => {
@@ -40,6 +40,32 @@ export function topics({ describe, it }: TestRunner, options: LogSuiteOptions): 
       withLog(options, async ({ log }) => {
         const { name } = await makeTopic(log, { partitions: 2 })
         await assert.rejects(makeTopic(log, { name, partitions: 3 }), hasCode('topic-mismatch'))
+      }),
+    )
+
+    it(
+      'a topic whose records go for their age takes and gives them like any other, and is found again',
+      withLog(options, async ({ log, open }) => {
+        const topic = await makeTopic(log, { deleteAfterMs: 3_600_000 })
+        const other = await open()
+        const again = await makeTopic(other, { name: topic.name, deleteAfterMs: 3_600_000, create: false })
+        assert.equal(again.id, topic.id)
+        assert.deepEqual(await appended(log, topic, [set('a', '1'), set('b', '2')]), [0, 1])
+        assert.deepEqual(await appended(other, again, [del('a')]), [2])
+        assert.deepEqual(await readAll(log, topic), [
+          { offset: 0, key: 'a', value: '1' },
+          { offset: 1, key: 'b', value: '2' },
+          { offset: 2, key: 'a', value: null },
+        ])
+      }),
+    )
+
+    it(
+      'a topic whose records go for their age is none to fold from, nor is another one to be taken for it',
+      withLog(options, async ({ log }) => {
+        const [kept, aging] = [await makeTopic(log), await makeTopic(log, { deleteAfterMs: 3_600_000 })]
+        await assert.rejects(makeTopic(log, { name: aging.name }), hasCode('topic-mismatch'))
+        await assert.rejects(makeTopic(log, { name: kept.name, deleteAfterMs: 3_600_000 }), hasCode('topic-mismatch'))
       }),
     )
 

@@ -173,6 +173,7 @@ export class Presence {
       try {
         this.#opened = await openTopic(this.#options)
         if (signal.aborted) this.#opened.reader.close()
+        this.changed()
         return
       } catch (error) {
         this.#options.logger.debug('The presence topic cannot be opened; trying on', { cause: messageOf(error) })

@@ -237,26 +237,6 @@ describe('compaction of the embedded log', () => {
     expect([again.next, again.hole]).toEqual([5, 3])
   })
 
-  it('takes away what is too old, whatever it is, where the topic says so, and nowhere else', async () => {
-    await using folder = await LogFolder.make()
-    const clock = { ms: 1_000_000 }
-    const log = await folder.open({ nowMs: () => clock.ms })
-    const [aging, kept] = [await makeTopic(log, { deleteAfterMs: 1_000 }), await makeTopic(log)]
-    const keys = async (topic: Topic): Promise<readonly unknown[]> => (await readAll(log, topic)).map(({ key }) => key)
-    for (const each of ['a', 'b', 'c']) {
-      for (const topic of [aging, kept]) await appended(log, topic, [set(each, 'v'), del(`no ${each}`)])
-      clock.ms += 400
-    }
-    expect(await log.compactNow()).toMatchObject({ recordsRemoved: 2, tombstonesExpired: 1 })
-    expect(await keys(aging)).toEqual(['b', 'no b', 'c', 'no c'])
-    expect(await log.missingDeletes(aging, 0, { position: 1, tombstonesRemovedTo: -1 })).toBe('possible')
-    clock.ms += 10_000
-    expect(await log.compactNow()).toMatchObject({ recordsRemoved: 4, tombstonesExpired: 2 })
-    expect(await keys(aging)).toEqual([])
-    expect(await log.endOffsets(aging)).toEqual([6])
-    expect(await keys(kept)).toEqual(['a', 'no a', 'b', 'no b', 'c', 'no c'])
-  })
-
   it('starts by itself in the process that folds, once enough is new, and for tombstones past their time', async () => {
     await using folder = await LogFolder.make()
     const clock = { ms: 1_000_000 }

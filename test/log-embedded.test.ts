@@ -1,11 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
-import { batchAppender } from '../src/log/embedded/append-batch.ts'
 import { Ends } from '../src/log/embedded/ends.ts'
-import { openLogFile } from '../src/log/embedded/file.ts'
 import { EmbeddedLog } from '../src/log/embedded/log.ts'
-import { pack } from '../src/log/embedded/packed-records.ts'
 import type { AppendOutcome } from '../src/model/log.ts'
 import { RecordingMember } from './contract/log/groups.ts'
 import { appended, makeTopic, readAll, readToEnd, recordsOf, set } from './contract/log/support.ts'
@@ -53,45 +50,6 @@ describe('the embedded log', () => {
       code: 'foreign-store',
       message: `The log file ${folder.path} has format 2; this logfold knows 1`,
     })
-  })
-
-  it('opens a file from before topics had an age to go at, also when several do so at once', async () => {
-    await using folder = await LogFolder.make()
-    const first = await folder.open()
-    const topic = await makeTopic(first)
-    await appended(first, topic, [set('a', '1')])
-    await first.close()
-    const db = new DatabaseSync(folder.path)
-    db.exec('ALTER TABLE topics DROP COLUMN delete_after_ms')
-    db.close()
-    const [log] = await Promise.all([folder.open(), folder.open(), folder.open()])
-    expect(await readAll(log, await makeTopic(log, { name: topic.name, create: false }))).toEqual([{ offset: 0, key: 'a', value: '1' }])
-    await makeTopic(log, { deleteAfterMs: 1 })
-  })
-
-  it('waits for the disk with every commit, but where only records go along that are for the moment', async () => {
-    await using folder = await LogFolder.make()
-    const log = await folder.open()
-    const topics = await Promise.all([makeTopic(log), makeTopic(log, { deleteAfterMs: 1 })])
-    await log.close()
-    const waits: unknown[] = []
-    const { db } = openLogFile(folder.path)
-    const { exec } = db
-    db.exec = sql => {
-      if (sql === 'COMMIT') waits.push(db.prepare('PRAGMA synchronous').get()?.synchronous)
-      exec.call(db, sql)
-    }
-    const append = batchAppender(db)
-    const batch = (key: string) => pack(topics.map((_, number) => ({ number, durable: true, record: set(key, 'v') })))
-    expect([append(batch('a'), true, 0), append(batch('b'), false, 0), append(batch('c'), true, 0)].map(({ kind }) => kind)).toEqual(
-      Array.from({ length: 3 }, () => 'appended'),
-    )
-    db.exec('BEGIN IMMEDIATE; DROP TABLE partitions; COMMIT')
-    expect(append(batch('d'), false, 0).kind).toBe('not-sent')
-    const [NORMAL, FULL] = [1, 2]
-    expect(waits).toEqual([FULL, NORMAL, FULL])
-    expect(db.prepare('PRAGMA synchronous').get()?.synchronous).toBe(FULL)
-    db.close()
   })
 
   it('is made once, when several open it at once', async () => {

@@ -4,8 +4,8 @@ import type { PresenceRecord } from './presence-record.ts'
 export const SILENT_MS = 10_000
 
 /**
- * So far behind may this process be with what others say, and still count their silence. Of two that say something every 2 s, and reach the log within half a
- * second whenever it is there, none is gone to the other then, however long the log is away, and whoever sleeps (test/generations-roll.test.ts).
+ * So far behind may this process be with what others say, and still count their silence. Whoever says something every 2 s, and reaches the log within half a
+ * second whenever it is there, is then never taken for gone, however long the log is away, and however long this process slept (test/generations-roll.test.ts).
  */
 const BEHIND_MAX_MS = 4_000
 

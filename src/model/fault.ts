@@ -16,6 +16,10 @@ export type FaultReason =
   | 'value-lone-surrogate'
   | 'value-too-deep'
   | 'value-schema-mismatch'
+  | 'projection-threw'
+  | 'projection-timeout'
+  | 'projection-ended'
+  | 'projection-result'
 
 export interface Fault {
   readonly reason: FaultReason

@@ -4,6 +4,7 @@ import type { Fault } from '../model/fault.ts'
 import type { ViewFormat } from '../model/generation.ts'
 import { idFault, isAsciiId } from '../model/id.ts'
 import type { Partitioner } from '../model/partitioner.ts'
+import type { Projector } from '../model/projector.ts'
 import { formatPlace, type Offset, type RecordCursor, type Slice, type Stretch } from '../model/record.ts'
 import { isPlainJsonValue, type SchemaCheck, valueFault } from '../model/value.ts'
 import type { ViewOp } from '../model/view-backend.ts'
@@ -15,6 +16,8 @@ export interface FoldRules {
   readonly schema: SchemaCheck | undefined
   /** How the topic's writers choose one of its partitions; undefined where no rule is known. */
   readonly partitioner: { readonly partitionOf: Partitioner; readonly partitions: number } | undefined
+  /** Left out: what is stored is the record's value. `fold` itself doesn't use it; `foldProjected` does. */
+  readonly projector?: Projector | undefined
 }
 
 /** A record that can't be folded, as the log has it. */
@@ -39,13 +42,19 @@ export interface Folded {
   readonly faulty: readonly FaultyRecord[]
 }
 
+/** Where the ops of the records go that fold. */
+interface Ops {
+  readonly ops: readonly ViewOp[]
+  /** @param cursor stands at the op's record */
+  put(op: ViewOp, cursor: RecordCursor): void
+}
+
 /**
  * Folds the part of a stretch that lies below `until`: for each id the op of its last record that folds. Pure. A faulty record leaves
  * the op of an earlier one as it is.
  * @throws wrong-partition for a record that the partitioner would have put elsewhere: records of its key may stand in two partitions, where no order holds
  */
-export function fold(stretch: Stretch, until: Offset, rules: FoldRules): Folded {
-  const latest = new LatestOps(stretch.bytes)
+export function fold(stretch: Stretch, until: Offset, rules: FoldRules, latest: Ops = new LatestOps(stretch.bytes)): Folded {
   const faulty: FaultyRecord[] = []
   let records = 0
   let lastTimestampMs: number | undefined

@@ -10,6 +10,7 @@ import type { DeadLetters } from './dead-letters.ts'
 import { type FoldRules, fold } from './fold.ts'
 import { vouchedAt } from './holes.ts'
 import { Lane } from './lane.ts'
+import { foldProjected } from './projecting.ts'
 import type { Report } from './report.ts'
 import { asStop, foreignShard, refusedBy } from './stops.ts'
 
@@ -184,10 +185,11 @@ export class PartitionFold {
   async #step(lane: Lane, stretch: Stretch): Promise<void> {
     const { report, generation, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
-    const folded = fold(stretch, this.#nextAhead(lane), rules)
+    const until = Math.min(stretch.next, this.#nextAhead(lane))
     const { position: from, vouched } = lane.checkpoint
     // Before anything is awaited: a shard that meets this lane meanwhile is let in where the step ends, so there it must have waited.
-    const checkpoint = lane.aim(folded.next, stretch)
+    const checkpoint = lane.aim(until, stretch)
+    const folded = rules.projector === undefined ? fold(stretch, until, rules) : await foldProjected(stretch, until, rules, signal)
     report.read(folded.records)
     const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)
     for (const letter of letters) report.deadLetter(letter.reason)

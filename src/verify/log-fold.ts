@@ -1,8 +1,9 @@
 import type { Log, LogReader, Topic } from '../model/log.ts'
 import { formatPlace, type Offset, type Stretch } from '../model/record.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
-import { type FoldRules, fold } from '../pipeline/fold.ts'
+import type { FoldRules } from '../pipeline/fold.ts'
 import { Lane } from '../pipeline/lane.ts'
+import { foldProjected } from '../pipeline/projecting.ts'
 import type { Throttle } from './pace.ts'
 import type { Patience } from './patience.ts'
 import { openReader } from './reading.ts'
@@ -84,7 +85,7 @@ export class LogFold {
     const { rules, scratch, throttle, patience, passed } = this.#options
     patience.signal.throwIfAborted()
     const before = lane.position
-    const folded = fold(stretch, until, rules)
+    const folded = await foldProjected(stretch, until, rules, patience.signal)
     const checkpoint: Checkpoint = lane.aim(folded.next, stretch)
     await scratch.fold(stretch.partition, checkpoint, folded)
     lane.arrive(checkpoint)

@@ -8,7 +8,8 @@ import type { Logger } from '../model/logger.ts'
 import { formatPlace, type Offset } from '../model/record.ts'
 import type { ViewBackend, ViewOp } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
-import { type FoldRules, fold } from '../pipeline/fold.ts'
+import type { FoldRules } from '../pipeline/fold.ts'
+import { foldProjected } from '../pipeline/projecting.ts'
 import { Patience } from './patience.ts'
 import { copied, openReader } from './reading.ts'
 import { Shards } from './shards.ts'
@@ -94,7 +95,7 @@ class Replay {
     const { offset, id, reason, detail } = this.#letter
     return await this.#reading(offset, async reader => {
       const stretch = await this.#patience.told('the log, to give the record of the dead letter', reader.next(0))
-      const { ops, faulty } = fold(stretch, offset + 1, this.#options.rules)
+      const { ops, faulty } = await foldProjected(stretch, offset + 1, this.#options.rules, this.#patience.signal)
       const [op] = ops
       const [fault] = faulty
       if (fault !== undefined) return { kind: 'still-faulty', reason: fault.fault.reason, detail: fault.fault.detail }

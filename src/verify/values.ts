@@ -1,7 +1,8 @@
 import type { Log, LogReader, Topic } from '../model/log.ts'
 import type { Offset, Stretch } from '../model/record.ts'
 import type { SetOp } from '../model/view-backend.ts'
-import { type FoldRules, fold } from '../pipeline/fold.ts'
+import type { FoldRules } from '../pipeline/fold.ts'
+import { foldProjected } from '../pipeline/projecting.ts'
 import type { Patience } from './patience.ts'
 import { copied, openReader } from './reading.ts'
 
@@ -34,7 +35,8 @@ export async function* valuesAt(source: ValueSource, partition: number, offsets:
         }
         stretch = await patience.told('the log, to give the values that are to be repaired', reader.next(0))
         if (stretch.next === stretch.from) return
-        ops = fold(stretch, Number.POSITIVE_INFINITY, rules).ops.filter(op => op.kind === 'set')
+        const folded = await foldProjected(stretch, Number.POSITIVE_INFINITY, rules, patience.signal)
+        ops = folded.ops.filter(op => op.kind === 'set')
       }
       const op = ops.find(each => each.offset === offset)
       if (op !== undefined) yield copied(op)

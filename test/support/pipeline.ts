@@ -5,6 +5,7 @@ import type { LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
+import type { FoldRules } from '../../src/pipeline/fold.ts'
 import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
 import { entriesOf } from '../contract/backend/paging.ts'
 import { quiet } from './quiet.ts'
@@ -25,7 +26,14 @@ export interface TestPipeline {
 
 /** A view `job` on a scripted log and memory shards, not started yet. */
 export async function testPipeline(
-  options: { shards?: readonly string[]; partitions?: number; log?: ScriptedLog; backend?: ViewBackend; generation?: Generation } = {},
+  options: {
+    shards?: readonly string[]
+    partitions?: number
+    log?: ScriptedLog
+    backend?: ViewBackend
+    generation?: Generation
+    rules?: FoldRules
+  } = {},
 ): Promise<TestPipeline> {
   const log = options.log ?? new ScriptedLog()
   const partitions = options.partitions ?? 1
@@ -51,7 +59,7 @@ export async function testPipeline(
     topic,
     generation,
     backend,
-    rules: { format: 'json', schema: undefined, partitioner: undefined },
+    rules: options.rules ?? { format: 'json', schema: undefined, partitioner: undefined },
     deadLetters,
     group: 'logfold.job@1',
     metrics,

@@ -19,11 +19,13 @@ import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import type { Log, Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
 import { partitioners } from './model/partitioner.ts'
+import type { Projector } from './model/projector.ts'
 import type { ViewBackend } from './model/view-backend.ts'
 import type { ViewStatus } from './model/view-status.ts'
 import { DeadLetters } from './pipeline/dead-letters.ts'
 import type { FoldRules } from './pipeline/fold.ts'
 import { ViewPipeline } from './pipeline/view-pipeline.ts'
+import { ProjectionRunner } from './projection/runner.ts'
 import { viewStatus } from './status.ts'
 import { ViewVerbs } from './verbs.ts'
 
@@ -37,6 +39,7 @@ export const main = (argv: readonly string[]): Promise<number> => runCli(argv, {
 interface FoldedView {
   readonly view: LiveView<DeadLetters>
   readonly backend: ViewBackend
+  readonly projector: Projector | undefined
   pipeline: ViewPipeline | undefined
 }
 
@@ -58,7 +61,12 @@ async function start(config: Config, { role }: { readonly role: Role }): Promise
   const running: (() => Promise<void>)[] = []
   try {
     const views = new Map([...parts.folded].map(([name, { view }]) => [name, view]))
-    const verbs = new ViewVerbs({ views: parts.folded, rulesOf, dataDir: config.dataDir, logger })
+    const verbs = new ViewVerbs({
+      views: parts.folded,
+      rulesOf: (view, topic) => rulesOf(view, topic, parts.folded.get(view.name)?.projector),
+      dataDir: config.dataDir,
+      logger,
+    })
     running.push(() => verbs.close())
     const admin = createAdmin({ ...config.admin, views, status: statusOf(parts, verbs), verbs, logger, metrics: parts.metrics })
     const adminAddress = await admin.listen()
@@ -135,7 +143,7 @@ function openViews(
   { config, logger, log, backends, folded }: Parts & { readonly folded: Map<string, FoldedView> },
   failed: (error: unknown) => void,
 ): void {
-  for (const [name, { schema, whenBehind, ...described }] of config.views) {
+  for (const [name, { schema, whenBehind, projectionScript: script, ...described }] of config.views) {
     const backend = backends.get(described.backend)
     if (backend === undefined) throw new LogfoldError('internal', `View ${name} has no backend`)
     const view = new LiveView<DeadLetters>({
@@ -149,7 +157,9 @@ function openViews(
       logger: logger.child({ view: name }),
       failed,
     })
-    folded.set(name, { view, backend, pipeline: undefined })
+    const { format } = described
+    const projector = script === undefined ? undefined : new ProjectionRunner({ script, name, format, logger: logger.child({ view: name }) })
+    folded.set(name, { view, backend, projector, pipeline: undefined })
   }
 }
 
@@ -167,14 +177,14 @@ async function connect({ config, logger, backends }: Parts & { readonly backends
   }
 }
 
-function rulesOf({ definition, schema }: LiveView<DeadLetters>, topic: Topic): FoldRules {
+function rulesOf({ definition, schema }: LiveView<DeadLetters>, { partitions }: Topic, projector: Projector | undefined): FoldRules {
   const { format, partitioner } = definition
-  return { format, schema, partitioner: partitioner === 'any' ? undefined : { partitionOf: partitioners[partitioner], partitions: topic.partitions } }
+  return { format, schema, partitioner: partitioner === 'any' ? undefined : { partitionOf: partitioners[partitioner], partitions }, projector }
 }
 
 /** Folds a view from when its topic is known. @throws what keeps this process from ever folding it */
 async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<void> {
-  const { view, backend } = folded
+  const { view, backend, projector } = folded
   const connected = await view.connected().catch(error => {
     if (isLogfoldError(error, 'closed')) return undefined
     throw error
@@ -185,7 +195,7 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
   folded.pipeline = new ViewPipeline({
     ...connected,
     backend,
-    rules: rulesOf(view, connected.topic),
+    rules: rulesOf(view, connected.topic, projector),
     metrics,
     logger: logger.child({ view: view.name }),
     applied: shard => view.applied(shard),
@@ -200,8 +210,9 @@ async function fold({ metrics, logger }: Parts, folded: FoldedView): Promise<voi
 async function close({ log, backends, folded }: Parts): Promise<void> {
   // All at once, as each may wait for a broker that hangs.
   await Promise.all(
-    [...folded.values()].map(async ({ view, pipeline }) => {
+    [...folded.values()].map(async ({ view, pipeline, projector }) => {
       await pipeline?.stop()
+      await projector?.close()
       await view.close()
     }),
   )

@@ -56,6 +56,8 @@ it('a shard that holds something else is told, and what to do; one that holds th
     whenBehind: 'refuse',
     jsonSchema: undefined,
     schema: undefined,
+    projection: undefined,
+    projectionScript: undefined,
   }
   const generation = generationOf({ ...view, shards: backend.shards }, await log.topic({ ...view, name: 'job' }), log.logId)
   const open = (shard: string, holding: Partial<Generation>): Promise<unknown> => backend.admin({ ...generation, ...holding }).open(shard)

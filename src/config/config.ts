@@ -30,6 +30,10 @@ export interface ViewConfig {
   readonly jsonSchema: unknown
   /** The document, compiled. */
   readonly schema: SchemaCheck | undefined
+  /** The source, TypeScript or JavaScript. Undefined: what is stored is the record's value. */
+  readonly projection: string | undefined
+  /** The source, as it is run. */
+  readonly projectionScript: string | undefined
 }
 
 export interface HttpConfig {

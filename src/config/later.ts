@@ -11,7 +11,7 @@ export function refuseLater(tree: Tree, faults: Faults): void {
   if (!isMap(views)) return
   for (const [name, view] of Object.entries(views)) {
     if (!isMap(view)) continue
-    const found = ['projection', 'lookups'].filter(key => Object.hasOwn(view, key))
+    const found = ['lookups'].filter(key => Object.hasOwn(view, key))
     for (const key of found) {
       const path: Path = ['views', name, key]
       faults.add(tree.keyLocationOf(path), path, `This version has no ${key} yet. Leave the key out`)

@@ -14,7 +14,7 @@ import { toJsonSchema } from './schema-nodes.ts'
 import { readSource, type Source, type SourceOptions } from './source.ts'
 import { Tree } from './tree.ts'
 import { validate } from './validate.ts'
-import { checkViews, type ViewSchema } from './views.ts'
+import { checkViews, type ViewFiles } from './views.ts'
 import { readYaml } from './yaml.ts'
 
 export interface ConfigOptions extends SourceOptions {
@@ -37,11 +37,11 @@ export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): P
   checkLog(tree, faults)
   const result = await validate(configSchema, { tree, base: [], schema: toJsonSchema(configSchema) }, faults)
   const backends = await readBackends(tree, kinds, source.baseDir, faults)
-  const schemas = checkViews(tree, source.baseDir, faults)
+  const files = await checkViews(tree, source.baseDir, faults)
   const notes = checkListeners(tree, source.baseDir, faults)
   faults.throwIfAny()
   if (result === undefined) throw new Error('A config that is refused has faults')
-  return complete(result.value, { source, tree, options, backends, schemas, notes })
+  return complete(result.value, { source, tree, options, backends, files, notes })
 }
 
 /** The file with the flags put over it. @throws config-invalid where it is no YAML, as the rest couldn't be told then */
@@ -62,16 +62,16 @@ interface Parts {
   readonly tree: Tree
   readonly options: ConfigOptions
   readonly backends: ReadonlyMap<string, BackendConfig>
-  readonly schemas: ReadonlyMap<string, ViewSchema>
+  readonly files: ReadonlyMap<string, ViewFiles>
   readonly notes: readonly string[]
 }
 
 function complete(parsed: ParsedConfig, parts: Parts): Config {
-  const { source, tree, backends, schemas } = parts
+  const { source, tree, backends, files } = parts
   const dataDir = dataDirOf(parsed, parts)
   const http = completeHttp(parsed.http, source.baseDir)
   const log = completeLog(parsed.log, path => resolve(dataDir, path))
-  const views = new Map(Object.entries(parsed.views).map(([name, view]) => [name, completeView(name, view, schemas.get(name))]))
+  const views = new Map(Object.entries(parsed.views).map(([name, view]) => [name, completeView(name, view, files.get(name))]))
   const resolved: ParsedConfig = {
     ...parsed,
     dataDir,
@@ -79,7 +79,7 @@ function complete(parsed: ParsedConfig, parts: Parts): Config {
     views: Object.fromEntries(Object.entries(parsed.views).map(([name, view]) => [name, resolvedView(view, views.get(name), source.baseDir)])),
     http: { ...parsed.http, anonymous: [...http.anonymous], ...(http.static === undefined ? {} : { static: http.static }) },
   }
-  const schemaNotes = [...schemas].flatMap(([view, schema]) => schema.notes.map(note => `The JSON Schema of ${view}: ${note}`))
+  const schemaNotes = [...files].flatMap(([view, { schema }]) => (schema?.notes ?? []).map(note => `The JSON Schema of ${view}: ${note}`))
   return {
     file: source.file,
     dataDir,
@@ -101,7 +101,8 @@ function dataDirOf({ dataDir }: ParsedConfig, { source, tree, options }: Parts):
   return resolve(tree.get(['dataDir']) === undefined ? options.cwd : source.baseDir, dataDir)
 }
 
-function completeView(name: string, view: ParsedView, schema: ViewSchema | undefined): ViewConfig {
+function completeView(name: string, view: ParsedView, files: ViewFiles | undefined): ViewConfig {
+  const { schema, projection } = files ?? {}
   return {
     view: name,
     topic: view.topic ?? name,
@@ -110,12 +111,14 @@ function completeView(name: string, view: ParsedView, schema: ViewSchema | undef
     create: view.create,
     backend: view.backend,
     partitioner: view.partitioner,
-    writable: view.writable ?? view.partitioner !== 'any',
+    writable: view.writable ?? (view.partitioner !== 'any' && projection === undefined),
     format: view.format,
     ordered: view.ordered,
     whenBehind: view.whenBehind,
     jsonSchema: schema?.document,
     schema: schema?.check,
+    projection: projection?.source,
+    projectionScript: projection?.script,
   }
 }
 
@@ -123,7 +126,8 @@ function resolvedView(written: ParsedView, view: ViewConfig | undefined, baseDir
   if (view === undefined) return written
   const { topic, writable } = view
   const jsonSchema = written.jsonSchema === undefined ? {} : { jsonSchema: resolve(baseDir, written.jsonSchema) }
-  return { ...written, topic, writable, ...jsonSchema }
+  const projection = written.projection === undefined ? {} : { projection: resolve(baseDir, written.projection) }
+  return { ...written, topic, writable, ...jsonSchema, ...projection }
 }
 
 function completeHttp(http: ParsedConfig['http'], baseDir: string): HttpConfig {

@@ -124,9 +124,14 @@ const view = z.strictObject({
     .enum(['murmur2', 'crc32', 'any'])
     .default(PARTITIONER)
     .describe("How the topic's writers choose a partition: murmur2 (Java, kafkajs), crc32 (librdkafka's default), or any, where no rule is known."),
-  writable: z.boolean().optional().describe('Whether REST writes to the view: yes, unless the partitioner is any.'),
+  writable: z.boolean().optional().describe('Whether REST writes to the view: yes, unless the partitioner is any, or there is a projection.'),
   format: z.enum(['json', 'text', 'bytes']).default('json').describe('What the values are.'),
   jsonSchema: text().optional().describe('A JSON Schema (draft 7 or 2020-12) for the values of a json view. A path, relative to this file.'),
+  projection: text()
+    .optional()
+    .describe(
+      'What makes of each record what is stored: a file (.ts, .mts, .js, .mjs) whose default export is a function (value, key) => value | null. A path, relative to this file.',
+    ),
   ordered: z.boolean().default(false).describe('Lists are in key order (bytes of UTF-8), and take prefix=.'),
   whenBehind: z
     .enum(['refuse', 'serve'])

@@ -4,6 +4,7 @@ import type { Faults } from './faults.ts'
 import { fileProblem } from './file-problem.ts'
 import { type CompiledSchema, compileJsonSchema } from './json-schema.ts'
 import { suggestion } from './near.ts'
+import { type ProjectionFile, readProjection } from './projection.ts'
 import { NAMESPACE, PARTITIONER, PARTITIONS } from './schema.ts'
 import { isMap, type Tree } from './tree.ts'
 
@@ -13,17 +14,23 @@ export interface ViewSchema extends CompiledSchema {
   readonly document: unknown
 }
 
-interface RawView {
+/** What the files say that views name. */
+export interface ViewFiles {
+  readonly schema: ViewSchema | undefined
+  readonly projection: ProjectionFile | undefined
+}
+
+export interface RawView {
   readonly name: string
   readonly topic: string
   readonly raw: Record<string, unknown>
 }
 
 /** Checks what a view's own schema can't: other keys, other views, files. Works on what was written, whatever else is wrong with it. */
-export function checkViews(tree: Tree, baseDir: string, faults: Faults): Map<string, ViewSchema> {
-  const schemas = new Map<string, ViewSchema>()
+export async function checkViews(tree: Tree, baseDir: string, faults: Faults): Promise<Map<string, ViewFiles>> {
+  const files = new Map<string, ViewFiles>()
   const written = tree.get(['views'])
-  if (!isMap(written)) return schemas
+  if (!isMap(written)) return files
   const views = Object.entries(written).flatMap(([name, raw]) =>
     isMap(raw) ? [{ name, raw, topic: typeof raw.topic === 'string' ? raw.topic : name }] : [],
   )
@@ -32,9 +39,9 @@ export function checkViews(tree: Tree, baseDir: string, faults: Faults): Map<str
     checkBackend(tree, view, faults)
     checkWritable(tree, view, faults)
     const schema = readJsonSchema(tree, view, baseDir, faults)
-    if (schema !== undefined) schemas.set(view.name, schema)
+    files.set(view.name, { schema, projection: await readProjection(tree, view, baseDir, faults) })
   }
-  return schemas
+  return files
 }
 
 function checkBackend(tree: Tree, { name, raw }: RawView, faults: Faults): void {

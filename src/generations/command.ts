@@ -19,6 +19,8 @@ const pinned = z.strictObject({
   ordered: z.boolean(),
   /** The document; left out where any value of the format will do. */
   jsonSchema: z.json().optional(),
+  /** Its source; left out where what is stored is the record's value. */
+  projection: z.string().optional(),
   backend: z.string(),
   /** Names. */
   shards: z.array(z.string()).min(1),

@@ -21,6 +21,8 @@ export interface ViewDefinition {
   readonly ordered: boolean
   /** A JSON Schema (the document, not its path). Undefined: any value of the format. */
   readonly jsonSchema: unknown
+  /** The source of what makes of a record what is stored. Left out: the record's value is. */
+  readonly projection?: string | undefined
 }
 
 /**
@@ -28,8 +30,8 @@ export interface ViewDefinition {
  * how a topic is made (`replication`, `create`) don't shape a copy.
  */
 function definitionHash(definition: ViewDefinition): string {
-  const { topic, partitions, format, ordered, jsonSchema, backend, shards } = definition
-  const shaping = { topic, partitions, format, ordered, jsonSchema, backend, shards: shards.toSorted() }
+  const { topic, partitions, format, ordered, jsonSchema, projection, backend, shards } = definition
+  const shaping = { topic, partitions, format, ordered, jsonSchema, projection, backend, shards: shards.toSorted() }
   return createHash('sha256').update(canonicalJson(shaping)).digest('hex')
 }
 

@@ -35,23 +35,27 @@ describe('the package, installed in an empty folder', () => {
       join(folder.path, 'my-backend.ts'),
       `import memory from ${JSON.stringify(join(installed, 'dist/backends/memory/index.js'))}\nexport default memory\n`,
     )
-    const args = ['--set', 'backends.mine={kind: ./my-backend.ts}', '--set', 'views.job.backend=mine']
+    writeFileSync(join(folder.path, 'twice.ts'), 'export default (value: number) => 2 * value\n')
+    const set = ['backends.mine={kind: ./my-backend.ts}', 'views.job.backend=mine', 'views.twice={backend: mine, topic: job, projection: ./twice.ts}']
+    const args = set.flatMap(each => ['--set', each])
     running = await startLogfold({ dataDir: join(folder.path, 'data'), command, args, cwd: folder.path })
     const put = await fetch(`${running.url}/api/job/a`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
     expect(put.status).toBe(200)
     expect(await (await fetch(`${running.url}/api/job`)).json()).toEqual({ a: 1 })
+    await expect.poll(async () => (await fetch(`${running?.url}/api/twice`)).json()).toEqual({ a: 2 })
   })
 
   it('compiles a backend against its types, and runs its suite under node:test', () => {
     writeFileSync(
       join(folder.path, 'check.ts'),
       `import { describe, it } from 'node:test'
-import type { BackendModule, ViewBackend } from 'logfold'
+import type { BackendModule, Projection, ViewBackend } from 'logfold'
 import { LogfoldError } from 'logfold'
 import { backendSuite } from 'logfold/backend-suite'
 import memory from './node_modules/logfold/dist/backends/memory/index.js'
 export const mine: BackendModule<{ readonly shards: string[] }> = memory
 export const close = (backend: ViewBackend): Promise<void> => backend.close()
+export const twice: Projection<number, number> = (value, key) => (key === '' ? null : 2 * value)
 export const error: Error = new LogfoldError('view-lost', 'x')
 backendSuite({ describe, it }, { module: mine, config: () => ({}) })
 `,

@@ -50,7 +50,7 @@ describe('a projection in the config', () => {
     ['is missing', 'none.ts', undefined, 'There is no file FOLDER/none.ts'],
     ['is no script', 'p.json', '{}', 'FOLDER/p.json: It must be one of .ts, .mts, .js, .mjs'],
     ['is too large', 'p.ts', `//${'x'.repeat(262_143)}`, 'FOLDER/p.ts: It has 262145 bytes; at most 262144 are allowed'],
-    ['has a syntax error', 'p.ts', '\nexport default (a =>', "FOLDER/p.ts:2: Expression expected"],
+    ['has a syntax error', 'p.ts', '\nexport default (a =>', 'FOLDER/p.ts:2: Expression expected'],
     [
       'imports a file',
       'p.ts',

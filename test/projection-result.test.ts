@@ -13,7 +13,7 @@ const refused = (why: string): string => `projection-result: What the projection
 
 const circle: Record<string, unknown> = {}
 circle.again = circle
-const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
+const nested = (depth: number, leaf: unknown = 1): unknown => (depth === 0 ? leaf : [nested(depth - 1, leaf)])
 
 describe('what a projection returns', () => {
   it('is written as JSON.stringify writes it, where JSON can say it', () => {
@@ -53,6 +53,7 @@ describe('what a projection returns', () => {
 
   it('may nest as deep as any value', () => {
     expect(made(nested(64))).toBe(`${'['.repeat(64)}1${']'.repeat(64)}`)
+    expect(made(nested(64, new Date(0)))).toBe(`${'['.repeat(64)}"1970-01-01T00:00:00.000Z"${']'.repeat(64)}`)
   })
 
   it('is a string in a text view, and a Uint8Array in a bytes view', () => {

@@ -38,7 +38,8 @@ function encode(format: ViewFormat, result: unknown): Uint8Array {
 }
 
 /** @throws what JSON can't say of it. The depth also ends a circle. */
-function checkJson(value: unknown, pointer: string, depth: number): void {
+function checkJson(given: unknown, pointer: string, depth: number): void {
+  const value = tellsItself(given) ? given.toJSON() : given
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new Error(`${placeOf(pointer)} is ${value}`)
@@ -46,10 +47,6 @@ function checkJson(value: unknown, pointer: string, depth: number): void {
   }
   if (typeof value !== 'object') throw new Error(`${placeOf(pointer)} is ${kindOf(value)}`)
   if (depth >= limits.jsonDepthMax) throw new Error(`it nests deeper than ${limits.jsonDepthMax} arrays and objects, or in a circle`)
-  if ('toJSON' in value && typeof value.toJSON === 'function') {
-    checkJson(value.toJSON(), pointer, depth + 1)
-    return
-  }
   if (Array.isArray(value)) {
     // Not by entries(): a hole is undefined, and counts.
     for (let at = 0; at < value.length; at++) checkJson(value[at], `${pointer}/${at}`, depth + 1)
@@ -62,6 +59,10 @@ function checkJson(value: unknown, pointer: string, depth: number): void {
 }
 
 const placeOf = (pointer: string): string => (pointer === '' ? 'it' : pointer)
+
+/** As a Date does. */
+const tellsItself = (value: unknown): value is { toJSON(): unknown } =>
+  typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function'
 
 const isThenable = (value: unknown): boolean => typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 

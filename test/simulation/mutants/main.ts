@@ -33,9 +33,15 @@ function runSimulation(seed: number, seeds: number): SpawnSyncReturns<string> {
 
 const REPORT = join(copy, 'report.json')
 
-/** As vitest's JSON reporter writes it. */
+/** As vitest's JSON reporter writes them. */
+interface Result {
+  readonly fullName: string
+  readonly status: string
+  readonly failureMessages: readonly string[]
+}
+
 interface Report {
-  readonly testResults: readonly { readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[] }[]
+  readonly testResults: readonly { readonly assertionResults: readonly Result[] }[]
 }
 
 /** Time enough for a machine that does other things, too: what is late isn't wrong. */
@@ -63,10 +69,14 @@ function ask(check: Check): Catch | undefined {
   const { stdout, stderr, status } = runContract()
   if (status === 0) return undefined
   const report = JSON.parse(readFileSync(REPORT, 'utf8')) as Report
-  const failed = report.testResults.flatMap(file => file.assertionResults).find(test => test.status === 'failed')
+  const failures = report.testResults.flatMap(file => file.assertionResults).filter(test => test.status === 'failed')
+  const failed = failures.find(test => !isCutOff(test)) ?? failures[0]
   if (failed === undefined) throw new Error(`The contract suite did not run: ${stdout.slice(-2000)}\n${stderr.slice(-2000)}`)
   return { by: check, what: failed.fullName, seed: undefined }
 }
+
+/** It ran beside the first that failed, behind which vitest ends. */
+const isCutOff = ({ failureMessages }: Result): boolean => failureMessages.some(message => message.startsWith('HookTimeoutError'))
 
 /** @throws where the text of an edit isn't there exactly once: then the mutant has to be brought up to date */
 function plant({ name, edits }: Mutant): void {

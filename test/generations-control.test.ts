@@ -1,6 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Control, type Order, openControlTopic } from '../src/generations/control.ts'
 import { openEmbeddedLog } from '../src/log/embedded/log.ts'
@@ -104,6 +106,14 @@ describe('the control topic', () => {
     expect(await each.send(create(1), soon())).toEqual({ kind: 'accepted', offset: 0 })
   })
 
+  it('knows that a command was refused, also where no append of it had a certain outcome', async () => {
+    const log = new DoubtfulLog()
+    const each = await control(log)
+    await each.send(create(1), soon())
+    log.doubtful = Number.POSITIVE_INFINITY
+    expect(await each.send(create(1), soon())).toEqual({ kind: 'refused', reason: 'number-taken' })
+  })
+
   it('says that nothing is known where there is no time left, and that it was not sent where that is sure', async () => {
     const log = new DoubtfulLog()
     log.lands = false
@@ -117,6 +127,19 @@ describe('the control topic', () => {
     await expect(each.send(create(1), soon())).rejects.toMatchObject({ code: 'too-large' })
   })
 
+  it('sends nothing once the signal has come, and says that nothing was', async () => {
+    const log = new DoubtfulLog()
+    const each = await control(log)
+    log.appendsAnswer = { kind: 'not-sent', cause: new Error('away') }
+    const stopping = new AbortController()
+    const sending = each.send(create(1), stopping.signal)
+    await turn()
+    log.appendsAnswer = undefined
+    stopping.abort()
+    await expect(sending).rejects.toMatchObject({ code: 'log-unavailable' })
+    expect(log.topics.get('logfold.control')?.records).toEqual([[]])
+  })
+
   it('is no empty history where its beginning is gone', async () => {
     const log = new ScriptedLog()
     const topic = await openControlTopic(log, 'logfold', 1)
@@ -125,9 +148,13 @@ describe('the control topic', () => {
     made?.remove(0, 0)
     const each = new Control({ log, topic, by: 'test', logger: quiet, changed: () => undefined })
     closing.push(() => each.close())
-    await expect(each.upToDate(soon())).rejects.toMatchObject({ code: 'topic-mismatch', message: expect.stringContaining('offset 0') })
-    await expect(each.send(create(1), soon())).rejects.toMatchObject({ code: 'topic-mismatch' })
+    const { signal } = new AbortController()
+    await expect(each.upToDate(signal)).rejects.toMatchObject({ code: 'topic-mismatch', message: expect.stringContaining('offset 0') })
+    await expect(each.send(create(1), signal)).rejects.toMatchObject({ code: 'topic-mismatch' })
     expect(each.state(VIEW).generations).toEqual([])
+    // What doesn't know the state sends nothing, and leaves nothing on a signal that lives as long as the process.
+    expect(await log.endOffsets(topic)).toEqual([2])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('holds anything else, too, which changes nothing', async () => {

@@ -2,13 +2,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Presence, type PresenceOptions } from '../src/generations/presence.ts'
 import { PRESENCE_FORMAT, type PresenceRecord } from '../src/generations/presence-record.ts'
 import { LogfoldError } from '../src/model/errors.ts'
-import type { AppendOutcome, Log, LogReader, LogWriter, Topic } from '../src/model/log.ts'
+import type { AppendOutcome, Log, LogReader, LogWriter, Topic, TopicSpec } from '../src/model/log.ts'
 import type { Logger } from '../src/model/logger.ts'
 import type { NewRecord, Offset } from '../src/model/record.ts'
 import { LogFolder } from './support/embedded-log.ts'
 import { presenceRecord, standing } from './support/presences.ts'
 import { quiet } from './support/quiet.ts'
-import { ScriptedLog } from './support/scripted-log.ts'
+import { ScriptedLog, type ScriptedTopic } from './support/scripted-log.ts'
 
 const TOPIC = 'logfold.presence'
 
@@ -63,13 +63,19 @@ async function settlesSoon(answer: Promise<unknown>): Promise<boolean> {
   return await Promise.race([answer.then(() => true), new Promise<false>(resolve => setTimeout(() => resolve(false), 50))])
 }
 
-/** Its appends and its readers wait, or fail, at a word. */
+/** Its topics, its appends and its readers wait, or fail, at a word. */
 class StuckLog extends ScriptedLog {
   underWay = 0
   underWayMax = 0
   appends: Promise<unknown> = Promise.resolve()
   reads: Promise<unknown> = Promise.resolve()
+  opening: (() => Promise<void>) | undefined
   #fail: (error: Error) => void = () => undefined
+
+  override async topic(spec: TopicSpec): Promise<ScriptedTopic> {
+    await this.opening?.()
+    return await super.topic(spec)
+  }
 
   override writer(topic: Topic): LogWriter {
     const writer = super.writer(topic)
@@ -141,6 +147,21 @@ describe('a presence', () => {
     held.resolve()
     await expect.poll(() => saysOf(presence, presence)?.folded).toBe(9)
     expect([log.count - before, log.underWayMax]).toEqual([2, 1])
+  })
+
+  it('ends also while its topic is being opened anew', async () => {
+    const log = new StuckLog()
+    const presence = await new World(log).open()
+    const [opens, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    log.opening = () => {
+      opens.resolve()
+      return opened.promise
+    }
+    log.failReader(new LogfoldError('topic-mismatch', 'made again'))
+    await opens.promise
+    await presence.close()
+    expect(log.topics.get(TOPIC)?.records[0]?.at(-1)?.value).toBeNull()
+    opened.resolve()
   })
 
   it('is not found by what was said before it began to read, but by what is said from then on', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { clockOf } from '../src/log/embedded/clock.ts'
 import { openLogFile } from '../src/log/embedded/file.ts'
 import { Lease } from '../src/log/embedded/lease.ts'
 import { type Claimant, holdLease, type LeaseOutcome, leaseIsHeld } from '../src/log/embedded/lease-row.ts'
@@ -28,6 +29,17 @@ describe('the lease in the log file', () => {
     expect(leaseIsHeld(db, 'host of b', () => DAY_MS - 3_600_000)).toBe(false)
     expect(holdLease(db, claimant('b'), () => DAY_MS - 3_600_000)).toBe('taken')
     db.close()
+  })
+
+  it('is judged by the very clock of the machine, whatever time goes by while a call is made', () => {
+    let ms = 0
+    const now = vi.spyOn(Date, 'now').mockImplementation(() => (ms += 1_000))
+    try {
+      expect(clockOf(Date.now)).toEqual({ aheadMs: 0 })
+      expect(clockOf(() => 7)).toEqual({ aheadMs: 7 - ms })
+    } finally {
+      now.mockRestore()
+    }
   })
 
   it('that was lost and taken again makes its members begin anew', async () => {

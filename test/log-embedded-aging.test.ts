@@ -48,22 +48,30 @@ describe('topics of the embedded log whose records go for their age', () => {
     const topics = await Promise.all([makeTopic(log), makeTopic(log, { deleteAfterMs: 1 })])
     await log.close()
     const waits: unknown[] = []
-    const { db } = openLogFile(folder.path)
-    const { exec } = db
-    db.exec = sql => {
-      if (sql === 'COMMIT') waits.push(db.prepare('PRAGMA synchronous').get()?.synchronous)
-      exec.call(db, sql)
+    const connections = [openLogFile(folder.path).db, openLogFile(folder.path, 'normal').db] as const
+    for (const db of connections) {
+      const { exec } = db
+      db.exec = sql => {
+        if (sql === 'COMMIT') waits.push(db.prepare('PRAGMA synchronous').get()?.synchronous)
+        exec.call(db, sql)
+      }
     }
-    const append = batchAppender(db)
-    const batch = (key: string) => pack(topics.map((_, number) => ({ number, durable: true, record: set(key, 'v') })))
-    expect([append(batch('a'), true, 0), append(batch('b'), false, 0), append(batch('c'), true, 0)].map(({ kind }) => kind)).toEqual(
-      Array.from({ length: 3 }, () => 'appended'),
-    )
-    db.exec('BEGIN IMMEDIATE; DROP TABLE partitions; COMMIT')
-    expect(append(batch('d'), false, 0).kind).toBe('not-sent')
+    const append = batchAppender(...connections)
+    const commit = (key: string, durable: boolean): string =>
+      append(pack(topics.map((_, number) => ({ number, durable, record: set(key, 'v') }))), durable, 0).kind
+    expect([commit('a', true), commit('b', false), commit('c', true)]).toEqual(['appended', 'appended', 'appended'])
+    // Whatever befalls one that needn't be durable.
+    const other = new DatabaseSync(folder.path, { defensive: false })
+    const schema = (sql: string): void =>
+      other.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ${sql} WHERE name = 'lease'; PRAGMA writable_schema = RESET`)
+    schema("'spoiled ' || sql")
+    other.exec('PRAGMA schema_version = 1000')
+    expect(commit('d', false)).toBe('not-sent')
+    schema("replace(sql, 'spoiled ', '')")
+    other.exec('PRAGMA schema_version = 1001')
+    expect(commit('e', true)).toBe('appended')
     const [NORMAL, FULL] = [1, 2]
-    expect(waits).toEqual([FULL, NORMAL, FULL])
-    expect(db.prepare('PRAGMA synchronous').get()?.synchronous).toBe(FULL)
-    db.close()
+    expect(waits).toEqual([FULL, NORMAL, FULL, FULL])
+    for (const db of [...connections, other]) db.close()
   })
 })

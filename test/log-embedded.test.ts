@@ -44,12 +44,14 @@ describe('the embedded log', () => {
     await using folder = await LogFolder.make()
     await (await folder.open()).close()
     const db = new DatabaseSync(folder.path)
-    db.exec('UPDATE log SET format = 2')
-    db.close()
+    // Nor does it mend what it doesn't know.
+    db.exec('UPDATE log SET format = 2; ALTER TABLE topics DROP COLUMN delete_after_ms')
     await expect(folder.open()).rejects.toMatchObject({
       code: 'foreign-store',
       message: `The log file ${folder.path} has format 2; this logfold knows 1`,
     })
+    expect(db.prepare("SELECT name FROM pragma_table_info('topics') WHERE name = 'delete_after_ms'").all()).toEqual([])
+    db.close()
   })
 
   it('is made once, when several open it at once', async () => {

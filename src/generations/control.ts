@@ -37,9 +37,14 @@ export class Control {
   readonly #writer: LogWriter
   readonly #reader: LogReader
   readonly #states = new Map<string, ViewState>()
-  /** What this process sent and waits for: id → what became of it, once it was met. An acceptance stays one, whatever a copy of it met. */
+  /**
+   * What this process sent and waits for: id → what became of it, once it was met. The first record of it decides: copies of what was accepted are out of
+   * date, and what didn't fit once never will.
+   */
   readonly #awaited = new Map<string, Sent | undefined>()
   readonly #reading: Promise<void>
+  /** The reason is what ended the reading. */
+  readonly #ended = new AbortController()
   #position: Offset = 0
   /** Settles with the next move; rejected once there is none any more. */
   #moved = newMove()
@@ -91,13 +96,16 @@ export class Control {
 
   async #sendUntilKnown(command: Command, signal: AbortSignal): Promise<Sent> {
     for (let doubtful = false; ; ) {
+      // What is sent by what was known then may no longer be so, and nobody would see what became of it.
+      this.#ended.signal.throwIfAborted()
       const outcome = await this.#append(command)
       doubtful ||= outcome.kind === 'unknown'
       try {
         // One that is certain comes behind all that isn't: what a copy of it met before, was met by then.
         if (outcome.kind === 'appended') return await this.#verdict(command.id, outcome.offset, signal)
+        await pause(RETRY_MS, signal)
         const met = this.#awaited.get(command.id)
-        if (met?.kind === 'accepted') return met
+        if (met !== undefined) return met
         signal.throwIfAborted()
       } catch (error) {
         if (!signal.aborted) throw error
@@ -108,7 +116,6 @@ export class Control {
           remedy: 'See what the status says before you repeat it',
         })
       }
-      await pause(RETRY_MS, signal)
     }
   }
 
@@ -136,8 +143,11 @@ export class Control {
     const stopped = Promise.withResolvers<void>()
     const stop = (): void => stopped.resolve()
     signal.addEventListener('abort', stop)
-    while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
-    signal.removeEventListener('abort', stop)
+    try {
+      while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
     if (this.#position < position) signal.throwIfAborted()
   }
 
@@ -154,6 +164,7 @@ export class Control {
         this.#moved = newMove()
       }
     } catch (error) {
+      this.#ended.abort(error)
       this.#moved.reject(error)
       if (!isLogfoldError(error, 'closed')) logger.error('The control topic can no longer be read', { topic: topic.name, cause: messageOf(error) })
     }
@@ -181,7 +192,7 @@ export class Control {
   }
 
   #met(id: string, sent: Sent): void {
-    if (this.#awaited.has(id) && this.#awaited.get(id)?.kind !== 'accepted') this.#awaited.set(id, sent)
+    if (this.#awaited.has(id) && this.#awaited.get(id) === undefined) this.#awaited.set(id, sent)
   }
 }
 

@@ -42,7 +42,7 @@ export class Presence {
   readonly #roll = new Roll(this.name)
   readonly #nowMs: () => number
   readonly #closing = new AbortController()
-  readonly #tasks: Promise<unknown>
+  readonly #saying: Promise<void>
   #opened: Opened
   #changed = new AbortController()
   #moved = Promise.withResolvers<void>()
@@ -58,7 +58,8 @@ export class Presence {
     this.#options = options
     this.#nowMs = nowMs
     this.#opened = opened
-    this.#tasks = Promise.all([this.#say(), this.#read()])
+    this.#saying = this.#say()
+    void this.#read()
   }
 
   /** What `describe` tells is another: it is said as soon as what is being said has landed. */
@@ -100,7 +101,8 @@ export class Presence {
     this.#changed.abort()
     this.#opened.reader.close()
     this.#move()
-    await this.#tasks
+    // Reading ends by itself, however long the log takes to open a topic.
+    await this.#saying
   }
 
   async #say(): Promise<void> {

@@ -21,8 +21,15 @@ interface Tail {
 /**
  * Returns a function that appends a batch in one transaction, so with one fsync, or with none where it needn't be durable: it then gets to the disk with
  * the next batch that is. It never throws.
+ *
+ * Two connections, as one that is told to wait for the disk no more may fail to be told to do so again.
  */
-export function batchAppender(db: DatabaseSync): (records: PackedRecords, durable: boolean, nowMs: number) => BatchOutcome {
+export function batchAppender(full: DatabaseSync, normal: DatabaseSync): (records: PackedRecords, durable: boolean, nowMs: number) => BatchOutcome {
+  const [appendFull, appendNormal] = [appenderOver(full), appenderOver(normal)]
+  return (records, durable, nowMs) => (durable ? appendFull : appendNormal)(records, nowMs)
+}
+
+function appenderOver(db: DatabaseSync): (records: PackedRecords, nowMs: number) => BatchOutcome {
   const nextOffset = db.prepare('SELECT next_offset FROM partitions WHERE number = ?')
   const insert = db.prepare('INSERT INTO records (place, time_ms, key, value) VALUES (?, ?, ?, ?)')
   const update = db.prepare('UPDATE partitions SET next_offset = ?, bytes = bytes + ?, dirty_bytes = dirty_bytes + ? WHERE number = ?')
@@ -49,7 +56,7 @@ export function batchAppender(db: DatabaseSync): (records: PackedRecords, durabl
     return offsets
   }
 
-  const append = (records: PackedRecords, nowMs: number): BatchOutcome => {
+  return (records, nowMs) => {
     let committing = false
     try {
       db.exec('BEGIN IMMEDIATE')
@@ -61,16 +68,6 @@ export function batchAppender(db: DatabaseSync): (records: PackedRecords, durabl
       if (db.isTransaction) db.exec('ROLLBACK')
       // Without room the record of the commit itself wasn't written. After any other failure it may be there, and be found when the file is opened again.
       return { kind: committing && !isFull(error) ? 'unknown' : 'not-sent', message: messageOf(error) }
-    }
-  }
-
-  return (records, durable, nowMs) => {
-    if (durable) return append(records, nowMs)
-    db.exec('PRAGMA synchronous = NORMAL')
-    try {
-      return append(records, nowMs)
-    } finally {
-      db.exec('PRAGMA synchronous = FULL')
     }
   }
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { LogfoldError } from '../../model/errors.ts'
-import { openSqlite, transaction } from '../../sqlite/open.ts'
+import { type OpenOptions, openSqlite, transaction } from '../../sqlite/open.ts'
 
 /** Marks the file as ours (`PRAGMA application_id`): the letters LFLG. */
 const APPLICATION_ID = 0x4c464c47
 const FORMAT = 1
 
-/** A log has two connections a process, each with a page cache of this size. */
+/** A log has three connections a process, each with a page cache of this size. */
 const CACHE_BYTES = 4 * 1024 * 1024
 /** SQLite cuts its write-ahead log back to this after a burst. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024
@@ -84,18 +84,18 @@ export interface LogFile {
  * Opens the file of a log, and makes it where there is none.
  * @throws foreign-store where the file is something else, or was written by a newer logfold.
  */
-export function openLogFile(path: string): LogFile {
-  const db = openSqlite(path, { durability: 'full', cacheBytes: CACHE_BYTES })
+export function openLogFile(path: string, durability: OpenOptions['durability'] = 'full'): LogFile {
+  const db = openSqlite(path, { durability, cacheBytes: CACHE_BYTES })
   try {
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`)
     if (applicationId(db) !== APPLICATION_ID) transaction(db, 'immediate', () => layOut(db, path))
-    if (!hasDeleteAfter(db)) transaction(db, 'immediate', () => addDeleteAfter(db))
     const row = db.prepare('SELECT id, format FROM log').get()
     if (row?.format !== FORMAT) {
       throw new LogfoldError('foreign-store', `The log file ${path} has format ${row?.format}; this logfold knows ${FORMAT}`, {
         remedy: 'Start the logfold that wrote it, or a newer one',
       })
     }
+    if (!hasDeleteAfter(db)) transaction(db, 'immediate', () => addDeleteAfter(db))
     return { db, logId: String(row.id) }
   } catch (error) {
     db.close()

@@ -11,6 +11,8 @@ import { findOrMakeTopic } from './topics.ts'
 /** The thread that writes: appends, topics, the lease, compaction. One after another, as SQLite has one writer anyway. */
 
 let file: LogFile | undefined
+/** For what needn't be durable. */
+let normal: LogFile | undefined
 let append: ReturnType<typeof batchAppender> | undefined
 let pass: Generator<undefined, CompactionReport> | undefined
 
@@ -24,7 +26,8 @@ const db = () => opened(file).db
 const functions = {
   open(path: string): string {
     file = openLogFile(path)
-    append = batchAppender(file.db)
+    normal = openLogFile(path, 'normal')
+    append = batchAppender(file.db, normal.db)
     return file.logId
   },
   append: (records: PackedRecords, durable: boolean, nowMs: number) => opened(append)(records, durable, nowMs),
@@ -54,7 +57,10 @@ const functions = {
   endCompaction(): void {
     pass = undefined
   },
-  close: () => file?.db.close(),
+  close() {
+    normal?.db.close()
+    file?.db.close()
+  },
 }
 
 export type WriterFunctions = typeof functions

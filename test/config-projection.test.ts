@@ -43,6 +43,7 @@ describe('a projection in the config', () => {
     const one = await hashOf('export default () => 1')
     expect(await hashOf('export default () => 1')).toBe(one)
     expect(await hashOf('export default () => 2')).not.toBe(one)
+    expect(await hashOf('\uFEFFexport default () =>\r\n 1\r\n')).toBe(await hashOf('export default () =>\n 1\n'))
     expect(await hashOf(undefined)).toBe('bdbd87124e6edec0a283a39b59281950b30079e8007a607a87b911ae6fea4d5c')
   })
 

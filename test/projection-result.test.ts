@@ -47,6 +47,15 @@ describe('what a projection returns', () => {
       },
       'hands off',
     ],
+    [
+      'what throws what cannot be told',
+      {
+        get a(): never {
+          throw Object.create(null)
+        },
+      },
+      'what cannot be told',
+    ],
   ])('is a fault where it is, or has in it, %s', (_, result, why) => {
     expect(made(result)).toBe(refused(why))
   })

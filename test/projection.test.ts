@@ -36,6 +36,8 @@ describe('a projection', () => {
     expect(await project(text, ['é\n', ''])).toEqual(['É\n', null])
     const bytes = await runnerOf('let before; export default value => { const was = before; before = value.fill(120); return was ?? null }', 'bytes')
     expect(await project(bytes, [Buffer.of(0xff), 'ab', 'c'])).toEqual([null, 'x', 'xx'])
+    const again = await runnerOf('const result = new Uint8Array(1); export default value => { result.set(value); return result }', 'bytes')
+    expect(await project(again, ['a', 'b'])).toEqual(['a', 'b'])
   })
 
   it('may give more than fits one answer', async () => {
@@ -80,6 +82,19 @@ describe('a projection', () => {
     const fault = 'projection-timeout: The projection did not come to its end: it took more than 250 ms of processor time; alone, 3 times'
     expect(await project(runner, ['1', '"memory"', '2'])).toEqual(['1', fault, '2'])
   }, 60_000)
+
+  it.each([
+    ['throws later what cannot be told', 'queueMicrotask(() => { throw { toString: 1, valueOf: 1 } })', 'it ended its thread: what cannot be told'],
+    ['posts messages of its own', 'parentPort.postMessage("hello")', 'it posted a message of its own'],
+    ['posts what looks like an answer', 'parentPort.postMessage({ values: new Uint8Array(), results: [] })', 'it posted a message of its own'],
+    ['breaks the language', 'Array.prototype.push = () => 0', 'it posted a message of its own'],
+  ])('that %s harms that record alone', async (_, fault, detail) => {
+    const source = `import { parentPort } from 'node:worker_threads'\nexport default value => { if (value === 2) ${fault}; return value }`
+    const runner = await runnerOf(source)
+    const told = `projection-ended: The projection did not come to its end: ${detail}; alone, 3 times`
+    expect(await project(runner, ['1', '2', '3'])).toEqual(['1', told, '3'])
+    expect(await project(runner, ['4'])).toEqual(['4'])
+  })
 
   it('that keeps more and more memory is given a new thread now and then', async () => {
     const source = 'const all = []; export default value => all.push(new Array(100_000).fill(value))'
@@ -145,6 +160,13 @@ describe('a source', () => {
       undefined,
       'When it was loaded, it ended its thread: later',
     ],
+    [
+      'posts a message when it is loaded',
+      'import { parentPort } from "node:worker_threads"\nparentPort.postMessage(1)\nexport default () => 1',
+      undefined,
+      'When it was loaded, it posted a message of its own',
+    ],
+    ['throws what cannot be told', 'throw Object.create(null)', undefined, 'what cannot be told'],
     [
       'imports a file',
       '\nimport { a } from "./a.ts"\nexport default () => a',

@@ -33,10 +33,14 @@ export async function readProjection(tree: Tree, { name, raw }: RawView, baseDir
   return { source, script: loaded.script }
 }
 
+/** Without what an editor or a checkout on Windows adds: it means nothing in a script, and would make another definition of it. */
 function readSource(file: string): string {
   if (!EXTENSIONS.includes(extname(file))) throw new Error(`It must be one of ${EXTENSIONS.join(', ')}`)
   const bytes = readFileSync(file)
   if (bytes.length > SOURCE_BYTES_MAX) throw new Error(`It has ${bytes.length} bytes; at most ${SOURCE_BYTES_MAX} are allowed`)
   if (!isUtf8(bytes)) throw new Error('It is not valid UTF-8')
-  return bytes.toString('utf8')
+  return bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .replaceAll('\r\n', '\n')
 }

@@ -146,5 +146,11 @@ export async function ifAnswered<T>(ask: () => Promise<T>): Promise<T | undefine
 export const isCodeFault = (error: unknown): boolean =>
   (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) && !('code' in error) && error.cause === undefined
 
-/** What an unknown thrown thing says, for logs and causes. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What an unknown thrown thing says, for logs and causes. Never throws itself: not everything has a text. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'what cannot be told'
+  }
+}

@@ -42,6 +42,20 @@ export interface Answer {
   readonly full: boolean
 }
 
+/** Whether it is the thread's own first message: a projection can also send messages. */
+export const isLoaded = (message: unknown): message is Loaded =>
+  isObject(message) && ((message.kind === 'loaded' && typeof message.script === 'string') || message.kind === 'unusable')
+
+/** Whether it answers for some of so many records. */
+export const isAnswer = (message: unknown, records: number): message is Answer =>
+  isObject(message) &&
+  message.values instanceof Uint8Array &&
+  Array.isArray(message.results) &&
+  message.results.length > 0 &&
+  message.results.length <= records
+
+const isObject = (message: unknown): message is Record<string, unknown> => typeof message === 'object' && message !== null
+
 export function packBatch(records: readonly SetOp[]): Batch {
   const ends: number[] = []
   let total = 0

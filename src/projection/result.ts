@@ -26,7 +26,8 @@ function encode(format: ViewFormat, result: unknown): Uint8Array {
   if (isThenable(result)) throw new Error('it is a promise; the function must return its result at once')
   if (format === 'bytes') {
     if (!(result instanceof Uint8Array)) throw new Error(`it is ${kindOf(result)}, and must be a Uint8Array or null`)
-    return result
+    // A copy, as the next record may be given the same one with other bytes.
+    return new Uint8Array(result)
   }
   if (format === 'text') {
     if (typeof result !== 'string') throw new Error(`it is ${kindOf(result)}, and must be a string or null`)

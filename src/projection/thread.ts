@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { messageOf } from '../model/errors.ts'
 import type { ProjectionLimits } from './limits.ts'
-import { type Answer, type Batch, type Loaded, NO_RECORD, type ThreadData } from './messages.ts'
+import { type Answer, type Batch, isAnswer, isLoaded, type Loaded, NO_RECORD, type ThreadData } from './messages.ts'
 
 /** How often a thread at work is looked at. */
 const LOOK_MS = 20
@@ -55,7 +55,10 @@ export class ProjectionThread {
     const { loadMs } = this.#limits
     const late = setTimeout(() => this.#end('timeout', `it is not loaded after ${loadMs / 1000} s`), loadMs)
     const loaded = Promise.withResolvers<Loaded>()
-    this.#worker.once('message', loaded.resolve)
+    this.#worker.once('message', (message: unknown) => {
+      if (isLoaded(message)) loaded.resolve(message)
+      else this.#end('ended', FOREIGN_MESSAGE)
+    })
     const ending = this.#ending.promise.then(({ detail }): Loaded => ({ kind: 'unusable', detail: `When it was loaded, ${detail}`, line: undefined }))
     try {
       return await Promise.race([loaded.promise, ending])
@@ -66,7 +69,10 @@ export class ProjectionThread {
 
   async run(batch: Batch): Promise<Ran> {
     const answered = Promise.withResolvers<Ran>()
-    const answer = (message: Answer): void => answered.resolve({ kind: 'answered', answer: message })
+    const answer = (message: unknown): void => {
+      if (isAnswer(message, batch.keys.length)) answered.resolve({ kind: 'answered', answer: message })
+      else this.#end('ended', FOREIGN_MESSAGE)
+    }
     this.#worker.once('message', answer)
     const stopWatching = this.#watch()
     this.#worker.postMessage(batch, [batch.values.buffer])
@@ -123,5 +129,8 @@ export class ProjectionThread {
     void this.#worker.terminate()
   }
 }
+
+/** Whoever waits for an answer would take the next one for it. */
+const FOREIGN_MESSAGE = 'it posted a message of its own'
 
 const ignored = (): void => undefined

@@ -6,7 +6,6 @@ import { SOURCE_BYTES_MAX } from '../projection/limits.ts'
 import type { Faults } from './faults.ts'
 import { fileProblem } from './file-problem.ts'
 import type { Tree } from './tree.ts'
-import type { RawView } from './views.ts'
 
 const EXTENSIONS = ['.ts', '.mts', '.js', '.mjs']
 
@@ -16,8 +15,18 @@ export interface ProjectionFile {
   readonly script: string
 }
 
+interface WithProjection {
+  readonly name: string
+  readonly raw: { readonly projection?: string | undefined }
+}
+
 /** Also runs its top level, as nothing else tells whether it can be used. */
-export async function readProjection(tree: Tree, { name, raw }: RawView, baseDir: string, faults: Faults): Promise<ProjectionFile | undefined> {
+export async function readProjection(
+  tree: Tree,
+  { name, raw }: WithProjection,
+  baseDir: string,
+  faults: Faults,
+): Promise<ProjectionFile | undefined> {
   if (typeof raw.projection !== 'string' || raw.projection === '') return undefined
   const path = ['views', name, 'projection']
   const file = resolve(baseDir, raw.projection)

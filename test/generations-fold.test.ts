@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand, UNTIL } from '../src/generations/command.ts'
-import { type GenerationState, halt, isVerified, judge, nothingYet, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
+import { type GenerationState, halt, isVerified, judge, LEFT, nothingYet, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
 import { command, fold, run, step, VIEW } from './support/commands.ts'
 
 /** Any command, mostly one that fits by `after`. */
@@ -23,7 +23,7 @@ const anyStep = fc.record({
   back: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) }),
   doubled: fc.boolean(),
   steered: fc.record({ paused: fc.boolean(), rate: fc.constantFrom(null, 500) }, { requiredKeys: [] }),
-  more: fc.record({ forced: fc.subarray([UNVERIFIED, 'left']), differences: fc.constantFrom(0, 0, 2), until: fc.constantFrom(...UNTIL) }),
+  more: fc.record({ forced: fc.subarray([UNVERIFIED, LEFT]), differences: fc.constantFrom(0, 0, 2), until: fc.constantFrom(...UNTIL) }),
 })
 const histories = fc.array(anyStep, { maxLength: 60 }).map(steps => {
   const sent: Command[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CommandName } from '../src/generations/command.ts'
-import { judge, type Refusal, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
+import { judge, LEFT, type Refusal, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
 import { command, run } from './support/commands.ts'
 
 const roles = (state: ViewState): Record<number, string> => Object.fromEntries(state.generations.map(({ number, role }) => [number, role]))
@@ -64,8 +64,8 @@ describe('the life of generations', () => {
   it('what leaves a server that is gone keeps nobody from the next, and can be given up', () => {
     const leaving = [...built, ['switch', 2], ['complete', 1]] as const
     expect(roles(run(...leaving, ['create', 3]))).toEqual({ 1: 'leaving', 2: 'serving', 3: 'next' })
-    expect(run(...leaving, ['complete', 1, { forced: ['left'] }]).generations[0]).toMatchObject({ role: 'leaving', forsaken: true })
-    expect(roles(run(...leaving, ['complete', 1, { forced: ['left'] }], ['dropped', 1, { left: ['a'] }]))).toEqual({ 2: 'serving' })
+    expect(run(...leaving, ['complete', 1, { forced: [LEFT] }]).generations[0]).toMatchObject({ role: 'leaving', forsaken: true })
+    expect(roles(run(...leaving, ['complete', 1, { forced: [LEFT] }], ['dropped', 1, { left: ['a'] }]))).toEqual({ 2: 'serving' })
   })
 
   /** The table of SPEC.md: every command at every role; what goes by more than the role is below. `undefined`: it fits. */
@@ -103,9 +103,9 @@ describe('the life of generations', () => {
     ['steer', 'serving', { until: 'completed', paused: false }, 'not-next'],
     ['steer', 'serving', { until: 'completed', rate: null }, 'not-next'],
     ['steer', 'serving', { until: 'completed', why: 'slow' }, 'not-next'],
-    ['complete', 'leaving', { forced: ['left'] }, undefined],
-    ['cancel', 'leaving', { forced: ['left'] }, undefined],
-    ['cancel', 'serving', { forced: ['left'] }, 'serves'],
+    ['complete', 'leaving', { forced: [LEFT] }, undefined],
+    ['cancel', 'leaving', { forced: [LEFT] }, undefined],
+    ['cancel', 'serving', { forced: [LEFT] }, 'serves'],
   ] as const)('%s of one that is %s, with %j: %s', (name, role, more, reason) => {
     const [state, number] = atRole[role]
     const verdict = judge(state, command(name, number, state.last, more), 99)

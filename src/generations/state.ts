@@ -66,6 +66,9 @@ export type Verdict = { readonly kind: 'accepted'; readonly state: ViewState } |
 /** In a `switch`'s `forced`: it serves though no verification stands. */
 export const UNVERIFIED = 'unverified'
 
+/** In the `forced` of a `complete` or a `cancel`: what is left on a server that won't come back may stay. */
+export const LEFT = 'left'
+
 export const isVerified = ({ verification }: GenerationState): boolean => verification?.differences === 0
 
 /** What a command of a later format makes of the state of its view, where it fits. */
@@ -139,7 +142,7 @@ function refusalOf(meant: GenerationState, command: Exclude<Command, Create>): R
     // Again only to say that what is left may stay.
     case 'complete':
     case 'cancel':
-      return meant.role === 'leaving' && !forced.includes('left') ? 'leaves' : undefined
+      return meant.role === 'leaving' && !forced.includes(LEFT) ? 'leaves' : undefined
     default:
       return undefined
   }
@@ -167,7 +170,7 @@ function apply({ generations }: ViewState, meant: GenerationState, command: Excl
     case 'complete':
     case 'cancel':
       return change(
-        meant.role === 'leaving' ? { forsaken: true } : { role: 'leaving', since: offset, forsaken: (command.forced ?? []).includes('left') },
+        meant.role === 'leaving' ? { forsaken: true } : { role: 'leaving', since: offset, forsaken: (command.forced ?? []).includes(LEFT) },
       )
     default:
       return generations.filter(each => each !== meant)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import { quiet } from '../support/quiet.ts'
-import { type Ran, type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
+import { askLogfold, type Ran, type Running, startLogfold, temporaryFolder } from './running.ts'
 
 /** Of a reading of an id: what stands there, and whether a later record of it couldn't be folded. */
 interface Read {
@@ -22,7 +22,7 @@ describe('a view that is given another topic', () => {
     if (running === undefined) throw new Error('Nothing runs')
     return running
   }
-  const logfold = (...args: readonly string[]): Promise<Ran> => runLogfold(args, { LOGFOLD_ADMIN_URL: at().adminUrl, LOGFOLD_URL: at().url })
+  const logfold = (...args: readonly string[]): Promise<Ran> => askLogfold(at(), args)
   /** Each topic has a store of its own. */
   const startOn = async (topic: string): Promise<void> => {
     await running?.end('SIGTERM')

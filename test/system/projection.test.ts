@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { type Ran, type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
+import { askLogfold, type Ran, type Running, startLogfold, temporaryFolder } from './running.ts'
 
 const SUMMARY = `import type { Projection } from 'logfold'
 
@@ -42,7 +42,7 @@ describe('a view with a projection', () => {
   const start = async (): Promise<void> => {
     running = await startLogfold({ dataDir: folder.path, args: ['-c', join(folder.path, 'logfold.yaml')] })
   }
-  const logfold = (...args: readonly string[]): Promise<Ran> => runLogfold(args, { LOGFOLD_ADMIN_URL: at().adminUrl, LOGFOLD_URL: at().url })
+  const logfold = (...args: readonly string[]): Promise<Ran> => askLogfold(at(), args)
   const put = (id: string, job: object, view = 'job'): Promise<Response> =>
     fetch(`${at().url}/api/${view}/${id}`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(job) })
   const read = async (id: string): Promise<readonly [status: number, unresolved: boolean, text: string | undefined]> => {

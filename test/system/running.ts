@@ -95,6 +95,10 @@ export async function runLogfold(args: readonly string[], env: Record<string, st
   return { exitCode: child.exitCode ?? -1, stdout, stderr }
 }
 
+/** The same, as a client of a process. */
+export const askLogfold = ({ adminUrl, url }: Running, args: readonly string[]): Promise<Ran> =>
+  runLogfold(args, { LOGFOLD_ADMIN_URL: adminUrl, LOGFOLD_URL: url })
+
 /** Every entry of a view as REST lists it: the line's text, so that not a byte is lost in between. */
 export async function entriesOf(url: string, view: string): Promise<Map<string, string>> {
   const response = await fetch(`${url}/api/${view}`, { headers: { accept: 'application/x-ndjson' } })

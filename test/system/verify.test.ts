@@ -7,7 +7,7 @@ import { partitioners } from '../../src/model/partitioner.ts'
 import { encodeLetter } from '../../src/pipeline/dead-letter-record.ts'
 import { quiet } from '../support/quiet.ts'
 import { differences, foldFile } from './cities.ts'
-import { entriesOf, type Ran, type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
+import { askLogfold, entriesOf, type Ran, type Running, startLogfold, temporaryFolder } from './running.ts'
 
 const PARTITIONS = 10
 const STILL = 20_000
@@ -69,7 +69,7 @@ describe('a view that is written to all the while', () => {
     (await (await fetch(`${running.adminUrl}/admin/views/job${path}`)).json()) as Status
   const caughtUp = () =>
     vi.waitFor(async () => expect((await statusOf<{ lagRecords: number }>('')).lagRecords).toBe(0), { timeout: 60_000, interval: 50 })
-  const logfold = (...args: readonly string[]): Promise<Ran> => runLogfold(args, { LOGFOLD_ADMIN_URL: running.adminUrl, LOGFOLD_URL: running.url })
+  const logfold = (...args: readonly string[]): Promise<Ran> => askLogfold(running, args)
   const verify = async (...flags: readonly string[]): Promise<{ readonly exitCode: number; readonly report: Report; readonly stderr: string }> => {
     const { exitCode, stdout, stderr } = await logfold('verify', 'job', '--json', ...flags)
     return { exitCode, report: JSON.parse(stdout) as Report, stderr }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { configWithOwnBackend } from './own-backend.ts'
+import { owned } from './owned.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'logfold-bug-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -12,9 +13,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** Starts logfold on a backend of one's own, which is the memory backend but for one thing, and settles once it has ended. */
 async function run(name: string, wrong: string): Promise<{ readonly exitCode: number | null; readonly said: string }> {
   const config = configWithOwnBackend(folder, name, wrong)
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/bin.ts'), 'start', '-c', config, '--data-dir', folder], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const args = [join(import.meta.dirname, '../../src/bin.ts'), 'start', '-c', config, '--data-dir', folder]
+  const child = owned(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }))
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { kcat } from '../services/kafka.ts'
 import { cities, type Line, writeLines } from './cities.ts'
+import { owned } from './owned.ts'
 import { LOGFOLD } from './running.ts'
 
 /** Each is written once; a third of them again, and a sixth is deleted: 100,004 records. */
@@ -54,7 +55,7 @@ export async function writeCityRecords({ byKcat, byApi }: CityRecords, { bootstr
 }
 
 async function load(file: string, { view, url }: WriteOptions['apis'][number]): Promise<void> {
-  const child = spawn(process.execPath, [...LOGFOLD, 'load', view, file, '--url', url], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = owned(spawn(process.execPath, [...LOGFOLD, 'load', view, file, '--url', url], { stdio: ['ignore', 'ignore', 'pipe'] }))
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-5_000)

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import { type FailPoint, failPoints } from '../../src/model/fail-point.ts'
@@ -9,6 +8,7 @@ import { partitioners } from '../../src/model/partitioner.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
+import { owned } from './owned.ts'
 import { entriesOf, LOGFOLD, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const PARTITIONS = 10
@@ -102,10 +102,8 @@ describe.each(stores)('a process that is killed at each step of its work, with %
 
   /** Settles with how the process ended. */
   async function startWith(point: string): Promise<{ readonly signal: NodeJS.Signals | null; readonly said: string }> {
-    const child = spawn(process.execPath, [...LOGFOLD, 'start', ...args], {
-      env: { ...process.env, LOGFOLD_FAIL_POINT: point },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    const env = { ...process.env, LOGFOLD_FAIL_POINT: point }
+    const child = owned(spawn(process.execPath, [...LOGFOLD, 'start', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] }))
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
@@ -141,23 +139,12 @@ describe('an API that is killed between the log’s answer and its own,', () => 
   afterAll(() => folder.remove())
 
   it('leaves a client without an answer, and the write in the log and in the view', async () => {
-    const child = spawn(process.execPath, [...LOGFOLD, 'start', '--data-dir', folder.path, '--set', 'http.port=0', '--set', 'admin.port=0'], {
-      env: { ...process.env, LOGFOLD_FAIL_POINT: 'api/appended:2' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const ended = once(child, 'close')
-    const url = await new Promise<string>(resolve => {
-      createInterface(child.stdout).on('line', line => {
-        const found = /(http:\/\/[^/\s]+)/.exec(line)?.[1]
-        if (/^ +(app|api) /.test(line) && found !== undefined) resolve(found)
-      })
-    })
+    const killed = await startLogfold({ dataDir: folder.path, env: { LOGFOLD_FAIL_POINT: 'api/appended:2' } })
     const put = (id: string): Promise<Response> =>
-      fetch(`${url}/api/job/${id}`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
+      fetch(`${killed.url}/api/job/${id}`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
     expect([200, 202]).toContain((await put('one')).status)
     await expect(put('two')).rejects.toThrow()
-    await ended
-    expect(child.signalCode).toBe('SIGKILL')
+    expect(await killed.ended).toMatchObject({ signal: 'SIGKILL' })
     const running = await startLogfold({ dataDir: folder.path })
     await expect.poll(async () => Object.fromEntries(await entriesOf(running.url, 'job'))).toEqual({ one: '1', two: '1' })
     await running.end('SIGTERM')

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { owned } from './owned.ts'
 import { LOGFOLD } from './running.ts'
 
 export interface Ended {
@@ -42,7 +43,7 @@ export class KafkaProcess {
   static start({ bootstrap, dataDir, role, args = [] }: ProcessOptions): KafkaProcess {
     const config = ['-c', 'config/kafka-sqlite.yaml', '--set', `log.brokers=${bootstrap}`, '--set', 'http.port=0', '--set', 'admin.port=0']
     const all = [...LOGFOLD, 'start', ...config, '--data-dir', dataDir, '--role', role, ...args]
-    return new KafkaProcess(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    return new KafkaProcess(owned(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] })))
   }
 
   get url(): string {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
 import { cities, differences, foldFile, foldLines, type Line, writeLines } from './cities.ts'
+import { owned } from './owned.ts'
 import { entriesOf, LOGFOLD, type Running, startLogfold, temporaryFolder } from './running.ts'
 
 const KILLS = 20
@@ -30,7 +31,9 @@ describe('kill -9 during a load, twenty times at random moments', () => {
     await writeLines(file, lines)
     running = await startLogfold({ dataDir: folder.path })
     const port = new URL(running.url).port
-    const load = spawn(process.execPath, [...LOGFOLD, 'load', 'job', file, '--url', running.url, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const load = owned(
+      spawn(process.execPath, [...LOGFOLD, 'load', 'job', file, '--url', running.url, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] }),
+    )
     let said = ''
     load.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-5_000)

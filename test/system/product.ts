@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
+import { owned } from './owned.ts'
 import { LOGFOLD, runLogfold, temporaryFolder } from './running.ts'
 
 /** Longer than anything takes that is waited for, on a busy machine. */
@@ -108,7 +109,7 @@ export class Product {
   static async start({ dataDir, args = [] }: ProductOptions): Promise<Product> {
     const set = ['http.port=0', 'admin.port=0', 'logging.format=json'].flatMap(each => ['--set', each])
     const all = [...LOGFOLD, 'start', '--data-dir', dataDir, ...set, ...args]
-    const product = new Product(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    const product = new Product(owned(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] })))
     await product.#until(() => /\/admin\/views\n/.test(product.#out))
     return product
   }

@@ -9,6 +9,7 @@ import { type RedisServer, type RedisServers, startRedis } from '../services/red
 import { command } from '../support/redis-command.ts'
 import { writeTextByKcat } from './city-records.ts'
 import { put } from './kafka-processes.ts'
+import { owned } from './owned.ts'
 import { type Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const ENTRIES = 500_000
@@ -233,7 +234,7 @@ interface Curled {
 /** What a list is to a shell script. `onBytes` is told how many have come, and waited for; curl and the server wait meanwhile. */
 async function curl(url: string, headers: Readonly<Record<string, string>>, onBytes = async (_bytes: number) => {}): Promise<Curled> {
   const options = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const child = spawn('curl', ['-sSN', '--limit-rate', '40M', ...options, url], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = owned(spawn('curl', ['-sSN', '--limit-rate', '40M', ...options, url], { stdio: ['ignore', 'pipe', 'pipe'] }))
   const closed = once(child, 'close')
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
+import { owned } from './owned.ts'
 
 /** The command as it stands in a clone. */
 export const LOGFOLD = [join(import.meta.dirname, '../../src/bin.ts')]
@@ -21,8 +22,15 @@ export interface Running {
   readonly url: string
   readonly adminUrl: string
   readonly pid: number
+  /** Settles with what ended the process, by itself or otherwise. */
+  readonly ended: Promise<Ended>
   /** Settles once the process is gone, with what ended it. */
-  end(signal: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
+  end(signal: NodeJS.Signals): Promise<Ended>
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 export interface StartOptions {
@@ -31,6 +39,8 @@ export interface StartOptions {
   /** What runs as `logfold`, when it isn't the clone's source. */
   readonly command?: readonly string[]
   readonly cwd?: string
+  /** In addition to the test's own. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A folder of the test's own, and the function that removes it. */
@@ -41,9 +51,9 @@ export function temporaryFolder(): { readonly path: string; readonly remove: () 
 
 /** Starts logfold on free ports, as a process of its own, and settles once it is ready. What it says on stderr is in the failure, if it ends before. */
 export async function startLogfold(options: StartOptions): Promise<Running> {
-  const { dataDir, args = [], command = LOGFOLD, cwd = process.cwd() } = options
+  const { dataDir, args = [], command = LOGFOLD, cwd = process.cwd(), env = {} } = options
   const flags = ['start', '--data-dir', dataDir, '--set', 'http.port=0', '--set', 'admin.port=0', ...args]
-  const child = spawn(process.execPath, [...command, ...flags], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = owned(spawn(process.execPath, [...command, ...flags], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }))
   const said = { out: '', err: '' }
   child.stdout.on('data', (chunk: Buffer) => {
     said.out += chunk.toString()
@@ -51,7 +61,7 @@ export async function startLogfold(options: StartOptions): Promise<Running> {
   child.stderr.on('data', (chunk: Buffer) => {
     said.err = (said.err + chunk.toString()).slice(-20_000)
   })
-  const gone = once(child, 'exit')
+  const ended = once(child, 'exit').then(() => ({ code: child.exitCode, signal: child.signalCode }))
   const address = (name: string): string | undefined => new RegExp(`^ +${name} +(http://[^/\\s]+)`, 'm').exec(said.out)?.[1]
   await vi.waitFor(
     async () => {
@@ -63,10 +73,9 @@ export async function startLogfold(options: StartOptions): Promise<Running> {
   )
   const end: Running['end'] = async signal => {
     child.kill(signal)
-    await gone
-    return { code: child.exitCode, signal: child.signalCode }
+    return await ended
   }
-  return { url: address('(?:app|api)') ?? '', adminUrl: address('admin') ?? '', pid: pidOf(child), end }
+  return { url: address('(?:app|api)') ?? '', adminUrl: address('admin') ?? '', pid: pidOf(child), ended, end }
 }
 
 function pidOf(child: ChildProcess): number {
@@ -82,7 +91,7 @@ export interface Ran {
 
 /** Runs a logfold command to its end. */
 export async function runLogfold(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [...LOGFOLD, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const child = owned(spawn(process.execPath, [...LOGFOLD, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }))
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => {

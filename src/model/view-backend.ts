@@ -191,17 +191,38 @@ export interface Look {
 /** What a shard has beside its data. */
 export interface Marks {
   readonly filled: boolean
-  /** Whether there is something where people look, be it of another generation or somebody's own; always where the store has nothing for people. */
+  /**
+   * Whether `serve` has nothing to do: people see this generation there, or something that isn't ours and stays; always where the store has nothing for people.
+   */
   readonly shown: boolean
 }
 
-export type OpenOutcome = 'opened' | 'kept' | { readonly kind: 'foreign'; readonly found: Identity }
+export type OpenOutcome = 'opened' | 'kept' | 'dropped' | { readonly kind: 'foreign'; readonly found: Identity }
 
-/** The half that changes a generation's life. Each operation may be repeated. */
+/** Where a command stands: id of its topic, and offset. Of two of one topic the higher offset is the newer one; commands of two topics have no order. */
+export interface CommandPlace {
+  readonly topicId: string
+  readonly offset: Offset
+}
+
+/** What a server may hold before it refuses more, or has to take something away. */
+export interface Capacity {
+  readonly of: 'memory' | 'disk'
+  readonly usedBytes: number
+  readonly limitBytes: number
+}
+
+/**
+ * The half that changes a generation's life. Each operation may be repeated.
+ *
+ * A shard keeps, for good and a view, its *fence*: the uids of the generations that were dropped there, and the command by which people were last shown one. It is read and written in
+ * the same atomic step as what it guards, so that nobody who acts late brings back what was dropped, or shows what people were led away from. A shard that loses all it holds loses its fence, too.
+ */
 export interface ViewAdmin {
   /**
    * Makes a shard ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
-   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too. @throws view-unavailable
+   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
+   * `dropped`: this generation (by its uid) was dropped there, and nothing was done. @throws view-unavailable
    */
   open(shard: string, options?: { readonly anew?: boolean }): Promise<OpenOutcome>
   /**
@@ -215,10 +236,14 @@ export interface ViewAdmin {
    * @returns whether it was recorded; false also on a shard without the identity. @throws view-unavailable
    */
   markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean>
-  /** Makes what people look at (a SQL view `job`, the key `job/serving`) show this generation. @throws view-lost, foreign-store (also of something that isn't ours), view-unavailable */
-  serve(): Promise<void>
   /**
-   * Whether what `markFilled` and `serve` recorded on a shard is still there: it may have come back without. Asked each second by the worker that opens shards.
+   * Makes what people look at on a shard (a SQL view `job`, the key `job/serving`) show this generation.
+   * @param since the command by which it serves. `outdated`: a newer command of the same topic was served by there, and nothing was done.
+   * @throws view-lost, foreign-store (also of something that isn't ours), view-unavailable
+   */
+  serve(shard: string, since: CommandPlace): Promise<'shown' | 'outdated'>
+  /**
+   * Whether what `markFilled` and `serve` recorded on a shard is still there: it may have come back without. Asked each second.
    * @throws view-lost, foreign-store, view-unavailable
    */
   marks(shard: string): Promise<Marks>
@@ -238,10 +263,11 @@ export interface ViewAdmin {
    */
   look(shard: string, ids: readonly string[]): Promise<Look>
   /**
-   * Takes away the identity on every shard, so that no reader can take absence for an answer; then deletes this generation in small steps.
-   * Other generations are untouched. Stops between two steps when the signal says so; repeat it to go on.
+   * Takes this generation away from one shard: its identity first, in one step with the fence, so that no reader can take absence for an answer and nobody opens it there again; with it
+   * what people look at, where that shows it; then all that it holds, in small steps. Other generations are untouched, and so is what stands there under another identity.
+   * Settles when nothing is left, or between two steps when the signal says so; repeat it to go on. @throws view-unavailable
    */
-  drop(signal?: AbortSignal): Promise<void>
+  drop(shard: string, signal?: AbortSignal): Promise<void>
 }
 
 /** What the contract suite chooses its cases by. Never by a backend's name. */
@@ -262,6 +288,8 @@ export interface ViewBackend {
   admin(generation: Generation): ViewAdmin
   /** Undefined when the shard answers; else why not. Throws nothing but `closed`, and bugs. */
   ping(shard: string): Promise<Error | undefined>
+  /** How full the server of a shard is; undefined where the store can't tell. @throws view-unavailable */
+  capacity(shard: string): Promise<Capacity | undefined>
   close(): Promise<void>
 }
 
@@ -273,6 +301,11 @@ export interface BackendContext {
   readonly dataDir: string
   /** For what an operator should know (a lost connection, say). */
   readonly logger: Logger
+  /**
+   * The shards to connect, and no others: all of what the module's `shards` gives for the config, or some of them. A generation is read and folded with exactly the shards that it was made for, whatever the
+   * config has beside them by now.
+   */
+  readonly shards: readonly string[]
 }
 
 /** What a backend's module exports as its default. In the config file, `kind` names a built-in one or is the path of a module. */
@@ -281,6 +314,8 @@ export interface BackendModule<Config> {
   readonly traits: BackendTraits
   /** Of the backend's section, without `kind`. */
   readonly config: ConfigSchema<Config>
+  /** Names of the shards that a config has addresses for, in their order. Pure. */
+  shards(config: Config): readonly string[]
   /** Opens connections, lazily where that is possible: a store that is away at start must not keep the process from starting. */
   connect(config: Config, context: BackendContext): Promise<ViewBackend>
 }

@@ -1,3 +1,4 @@
+import type { ReshardAnswer, ReshardRequest, ReshardVerb } from '../model/reshard.ts'
 import type { StatusDocument } from './status.ts'
 
 export interface VerifyRequest {
@@ -25,4 +26,20 @@ export interface Verbs {
   replay(view: string, letter: string): Promise<StatusDocument>
   /** Takes a dead letter away for good. @throws no-such-dead-letter; log-unavailable where it had to wait for too long, after which it may be repeated; closing */
   drop(view: string, letter: string): Promise<StatusDocument>
+  /**
+   * Checks, and sends, a command to the view's generations.
+   * @throws command-refused with what speaks against it; backend-unknown; too-old; log-unavailable, outcome-unknown; closing; what keeps the view from being known
+   */
+  reshard(view: string, verb: ReshardVerb, request: ReshardRequest): Promise<ReshardAnswer>
+  /** Reads the config again. @throws reload-refused with each change that needs a restart; config-invalid */
+  reload(): Promise<ReloadAnswer>
+}
+
+/** What a reload has changed. */
+export interface ReloadAnswer {
+  readonly addedViews: readonly string[]
+  readonly addedBackends: readonly string[]
+  /** Views whose definition in the config is another one now. They serve on by their own. */
+  readonly changedViews: readonly string[]
+  readonly next_steps: readonly string[]
 }

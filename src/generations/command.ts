@@ -1,13 +1,10 @@
 import { z } from 'zod'
 import type { Offset } from '../model/record.ts'
+import { UNTIL } from '../model/until.ts'
 
 /** How a command is written in the control topic. SPEC.md has the meaning. */
 
 export const COMMAND_FORMAT = 1
-
-/** How far a generation goes by itself, in this order. */
-export const UNTIL = ['ready', 'verified', 'serving', 'completed'] as const
-export type Until = (typeof UNTIL)[number]
 
 /** All that shapes a copy. */
 const pinned = z.strictObject({

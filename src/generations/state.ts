@@ -1,5 +1,6 @@
 import type { Offset } from '../model/record.ts'
-import { type Command, type CommandName, type Create, type Newer, type Pinned, type Steer, UNTIL, type Until, type Verified } from './command.ts'
+import { UNTIL, type Until } from '../model/until.ts'
+import type { Command, CommandName, Create, Newer, Pinned, Steer, Verified } from './command.ts'
 
 /** The state of a view: the fold of its commands, pure and total. SPEC.md has the table. */
 

@@ -1,4 +1,5 @@
 import type { Offset } from './record.ts'
+import type { Until } from './until.ts'
 import type { VerifyInShort } from './verify-status.ts'
 
 /** What `GET /admin/views/:view` and `logfold status` tell of a view. Read from log and store, so every process tells the same. */
@@ -22,6 +23,72 @@ export interface ViewStatus {
   readonly deadLetters: number | null
   /** The verify under way in this process, or its last one. `left`: differences that aren't mended; they go on being looked for until the phase is `done`. */
   readonly verify: VerifyInShort | null
-  readonly problem: { readonly code: string; readonly detail: string; readonly remedy: string | null } | null
+  readonly problem: Problem | null
+  /** What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null where they agree. */
+  readonly differs: { readonly detail: string; readonly command: string } | null
+  /** In the order of their numbers; the one that serves among them. */
+  readonly generations: readonly GenerationStatus[]
   readonly next_steps: readonly string[]
+}
+
+export interface Problem {
+  readonly code: string
+  readonly detail: string
+  readonly remedy: string | null
+}
+
+/**
+ * - building: folded, and not verified yet
+ * - verified: no difference was found, and no shard was folded anew since
+ * - serving: reads are answered from it
+ * - previous: served before, and is still fed, so that going back is instant
+ * - leaving: is taken away
+ */
+export type GenerationPhase = 'building' | 'verified' | 'serving' | 'previous' | 'leaving'
+
+export interface GenerationStatus {
+  readonly number: number
+  readonly phase: GenerationPhase
+  readonly backend: string
+  /** How far it goes by itself; null where that has no meaning any more. */
+  readonly until: Until | null
+  readonly paused: boolean
+  /** Why it was paused, where that was said. */
+  readonly why: string | null
+  /** Records a second and worker, at most; null: as fast as it can. */
+  readonly rate: number | null
+  /** How far the store vouches for, of where the log ends, over all partitions; null where log or store don't answer. */
+  readonly progress: BuildProgress | null
+  readonly lagRecords: number | null
+  readonly shards: readonly GenerationShard[]
+  /** Members of the group that folds it, in all processes; null where that can't be told. */
+  readonly workers: number | null
+  /** Live processes that answer reads from it, `host/pid`; null where that isn't known. */
+  readonly readers: readonly string[] | null
+  /** The verification that stands; null where there was none. `void`: a shard was folded anew since. */
+  readonly verification: { readonly differences: number; readonly unresolved: number; readonly void: boolean } | null
+  /** The verify that is under way in this process, or ended here last. */
+  readonly verify: VerifyInShort | null
+  /** Why it can't be read or folded here. */
+  readonly problem: Problem | null
+}
+
+export interface BuildProgress {
+  /** Offsets. */
+  readonly done: number
+  readonly total: number
+  /** Over the last seconds; 0 where it stands. */
+  readonly perSecond: number
+  /** Until it is where the log ends; null while that can't be told. */
+  readonly etaSeconds: number | null
+  readonly partitions: readonly { readonly partition: number; readonly position: Offset; readonly endOffset: Offset }[]
+}
+
+export interface GenerationShard {
+  readonly shard: string
+  readonly state: string
+  readonly entries: number | null
+  /** Null where the store can't tell. */
+  readonly bytes: number | null
+  readonly detail: string | null
 }

@@ -6,15 +6,6 @@ import type { Batch } from '../model/view-backend.ts'
 export function foreignShard(generation: Generation, shard: string, found: Identity): LogfoldError {
   const expected = identityOf(generation, shard)
   switch (identityDifference(expected, found)) {
-    case 'definitionHash':
-      return new LogfoldError(
-        'definition-changed',
-        `What shard ${shard} holds was folded by another definition of view ${generation.view} than the config's`,
-        {
-          remedy:
-            "Take the change to the view, or to its backend's shards, back in the config, or give the view another backend (another file, schema or keyPrefix), where it is folded from the start; then start logfold again",
-        },
-      )
     case 'shard':
       return new LogfoldError('foreign-store', `The server configured as shard ${shard} holds shard ${found.shard}`, {
         remedy: "Let the config's shard names and addresses agree again, and start logfold again; nothing of what stands there was changed",

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 async function control(log: Log, changed: (view: string) => void = () => undefined): Promise<Control> {
   const topic = await openControlTopic(log, 'logfold', 1)
-  const opened = new Control({ log, topic, by: 'test', logger: quiet, changed })
+  const opened = new Control({ log, topic, by: 'test', logger: quiet, changed, ended: () => undefined })
   closing.push(() => opened.close())
   await opened.upToDate(AbortSignal.timeout(5_000))
   return opened
@@ -146,7 +146,7 @@ describe('the control topic', () => {
     const made = log.topics.get(topic.name)
     for (const nth of [1, 2]) made?.put(0, `${VIEW}/${nth}`, JSON.stringify(command('create', 1, -1)))
     made?.remove(0, 0)
-    const each = new Control({ log, topic, by: 'test', logger: quiet, changed: () => undefined })
+    const each = new Control({ log, topic, by: 'test', logger: quiet, changed: () => undefined, ended: () => undefined })
     closing.push(() => each.close())
     const { signal } = new AbortController()
     await expect(each.upToDate(signal)).rejects.toMatchObject({ code: 'topic-mismatch', message: expect.stringContaining('offset 0') })

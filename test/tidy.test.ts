@@ -25,6 +25,8 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/pipeline/', ['src/model/', 'src/metrics/']],
   ['src/verify/', ['src/model/', 'src/pipeline/', 'src/sqlite/']],
   ['src/generations/', ['src/model/']],
+  ['src/reshard/', ['src/model/', 'src/generations/', 'src/pipeline/', 'src/verify/', 'src/metrics/']],
+  ['src/stores.ts', ['src/model/', 'src/config/']],
   ['src/http/', ['src/model/', 'src/metrics/']],
   ['src/api/', ['src/model/', 'src/generations/', 'src/metrics/', 'src/http/']],
   ['src/admin/', ['src/model/', 'src/generations/', 'src/metrics/', 'src/http/']],

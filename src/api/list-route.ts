@@ -1,12 +1,13 @@
 import type { Request, RequestHandler, Response } from 'express'
+import type { Serving } from '../generations/view.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Entry, ListOptions, Page } from '../model/view-backend.ts'
-import type { ApiView, ApiViews } from './api-view.ts'
+import type { ApiViews } from './api-view.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { checkPrefix, type ListQuery, readListQuery } from './list-query.ts'
 import { type ListShape, ListWriter, linesShape, objectShape, pageShape } from './list-shape.ts'
 import { pages, write } from './list-stream.ts'
-import { beginRead, ownersOf, type Read, setPlaces } from './read.ts'
+import { ownersOf, type Read, reading, setPlaces } from './read.ts'
 
 type Query<Kind extends ListQuery['kind']> = Extract<ListQuery, { kind: Kind }>
 
@@ -18,13 +19,13 @@ export const listRoute =
     const query = readListQuery(request.url)
     response.vary('Accept')
     const lines = acceptsLines(request)
-    const read = await beginRead(apiView, request, response, serving =>
-      query.kind === 'ids' ? ownersOf(serving, query.ids) : serving.backend.shards,
-    )
-    checkPrefix(query, read.serving)
-    if (query.kind === 'ids') await sendByIds(apiView, response, read, query, lines ? linesShape : objectShape)
-    else if (query.kind === 'page') await sendPage(response, read, query, lines)
-    else await streamAll(request, response, read, query, lines ? linesShape : objectShape)
+    const shards = (serving: Serving): readonly string[] => (query.kind === 'ids' ? ownersOf(serving, query.ids) : serving.backend.shards)
+    await reading(apiView, request, response, shards, async read => {
+      checkPrefix(query, read.serving)
+      if (query.kind === 'ids') await sendByIds(response, read, query, lines ? linesShape : objectShape)
+      else if (query.kind === 'page') await sendPage(response, read, query, lines)
+      else await streamAll(request, response, read, query, lines ? linesShape : objectShape)
+    })
   }
 
 /** @throws not-acceptable */
@@ -36,10 +37,10 @@ function acceptsLines(request: Request): boolean {
   })
 }
 
-async function sendByIds({ view }: ApiView, response: Response, read: Read, { ids }: Query<'ids'>, shape: ListShape): Promise<void> {
+async function sendByIds(response: Response, read: Read, { ids }: Query<'ids'>, shape: ListShape): Promise<void> {
   const values = await read.ask(({ reader }) => reader.get(ids))
   await setPlaces(response, read)
-  const deadLetters = view.deadLetters()
+  const { deadLetters } = read.serving
   if (ids.some(id => deadLetters.unresolved(id))) response.setHeader('Logfold-Unresolved', 'true')
   const entries = ids.flatMap((id, at) => {
     const value = values[at]

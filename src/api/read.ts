@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import type { Serving, View } from '../generations/view.ts'
-import { LogfoldError } from '../model/errors.ts'
+import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { awaitAfter, readAfter, vouchedPlaces } from './after.ts'
 import type { ApiView } from './api-view.ts'
 import { appliedPreference, readPrefer, waitMsOf } from './prefer.ts'
@@ -15,18 +15,56 @@ export interface Read {
   places(): Promise<string | undefined>
 }
 
+/** What a store says that no longer holds what it was asked for; perhaps as another generation serves by now. */
+const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed'] as const
+
 /**
- * Begins a read: finds what serves, and where the client sent `Logfold-After`, waits until the shards to be read have folded so far.
+ * Does a read, from what serves; and where that turns out to be gone before anything was answered, from what serves then. So long the generation isn't taken away; a read that takes longer than it may is cut
+ * off.
  * @throws view-folding, view-stopped, invalid-offset, not-caught-up, and what the store throws
  */
-export async function beginRead(
+export async function reading(
   apiView: ApiView,
+  request: Request,
+  response: Response,
+  shardsOf: (serving: Serving) => readonly string[],
+  work: (read: Read) => Promise<void>,
+): Promise<void> {
+  const { view } = apiView
+  for (let serving: Serving | undefined; ; serving = undefined) {
+    try {
+      serving = view.serving()
+      await held(serving, response, async () => await work(await beginRead(apiView, serving as Serving, request, response, shardsOf)))
+      return
+    } catch (error) {
+      const gone = isLogfoldError(error) && GONE.some(code => code === error.code)
+      if (!gone || response.headersSent || !(await view.movedOn(serving))) throw error
+      response.removeHeader('Logfold-Stale')
+    }
+  }
+}
+
+async function held(serving: Serving, response: Response, work: () => Promise<void>): Promise<void> {
+  const release = serving.hold()
+  const cut = (): unknown => response.destroy()
+  serving.ending.addEventListener('abort', cut)
+  try {
+    await work()
+  } finally {
+    serving.ending.removeEventListener('abort', cut)
+    release()
+  }
+}
+
+/** Where the client sent `Logfold-After`, waits until the shards to be read have folded so far. */
+async function beginRead(
+  apiView: ApiView,
+  serving: Serving,
   request: Request,
   response: Response,
   shardsOf: (serving: Serving) => readonly string[],
 ): Promise<Read> {
   const { view, visibility } = apiView
-  const serving = view.serving()
   response.setHeader('Logfold-Generation', String(serving.generation.number))
   response.setHeader('Cache-Control', 'no-cache')
   const header = request.get('Logfold-After')
@@ -41,18 +79,18 @@ export async function beginRead(
   return {
     serving,
     ask: question => {
-      markStale(view, shards, response)
-      return doubting(view, () => question(serving))
+      markStale(view, serving, shards, response)
+      return doubting(serving, () => question(serving))
     },
     places: async () => (header === undefined ? undefined : vouchedPlaces(visibility, serving, shards, targets)),
   }
 }
 
 /** Says that the values may be old. @throws view-behind where the view doesn't serve old values, or the head of the answer is gone without saying so */
-function markStale(view: View, shards: readonly string[], response: Response): void {
-  if (view.assess(shards) === 'current') return
+function markStale({ name }: View, serving: Serving, shards: readonly string[], response: Response): void {
+  if (serving.assess(shards) === 'current') return
   if (!response.headersSent) response.setHeader('Logfold-Stale', 'true')
-  else if (!response.hasHeader('Logfold-Stale')) throw new LogfoldError('view-behind', `A shard of ${view.name} fell behind while it was listed`)
+  else if (!response.hasHeader('Logfold-Stale')) throw new LogfoldError('view-behind', `A shard of ${name} fell behind while it was listed`)
 }
 
 /** Sets `Logfold-Offset`, after the values were read. */

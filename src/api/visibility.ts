@@ -6,13 +6,11 @@ import { type Pace, ShardWatch, type Target } from './shard-watch.ts'
 
 /** Tells when the serving stores of one view have folded certain records. All that wait for a shard share one question to it at a time. */
 export class Visibility {
-  readonly #view: View
   readonly #watches = new Map<string, { readonly reader: ViewReader; readonly watch: ShardWatch }>()
   readonly #unsubscribe: () => void
   #closed = false
 
   constructor(view: View) {
-    this.#view = view
     this.#unsubscribe = view.onApplied(shard => {
       this.#watches.get(shard)?.watch.hint()
     })
@@ -29,8 +27,8 @@ export class Visibility {
 
   /** One shard's vouched positions, as of now. @throws what the store throws */
   async vouched(serving: Serving, shard: string): Promise<readonly Offset[]> {
-    const vouched = await doubting(this.#view, () => serving.reader.vouched(shard))
-    this.#view.saw(shard, vouched)
+    const vouched = await doubting(serving, () => serving.reader.vouched(shard))
+    serving.saw(shard, vouched)
     return vouched
   }
 
@@ -53,10 +51,10 @@ export class Visibility {
 const DOUBTFUL = ['view-lost', 'foreign-store', 'view-folding', 'view-unavailable'] as const
 
 /** Reads from a store; where it can't answer, its shards are looked at again. @throws the error to be told */
-export async function doubting<T>(view: View, read: () => Promise<T>): Promise<T> {
+export async function doubting<T>(serving: Serving, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    throw isLogfoldError(error) && DOUBTFUL.some(code => code === error.code) ? view.doubt(error) : error
+    throw isLogfoldError(error) && DOUBTFUL.some(code => code === error.code) ? serving.doubt(error) : error
   }
 }

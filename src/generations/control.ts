@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
+import { Moves } from '../model/moves.ts'
 import { pause } from '../model/pause.ts'
 import type { Offset, RecordCursor } from '../model/record.ts'
 import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand } from './command.ts'
@@ -25,6 +26,8 @@ export interface ControlOptions {
   readonly logger: Logger
   /** The view's state is another one. */
   readonly changed: (view: string) => void
+  /** The topic can't be read any more, and why: what is known of the views may be out of date from now on. Not told where it was closed. */
+  readonly ended: (error: unknown) => void
 }
 
 /** Where the control topic of a namespace is, and how it is made. Compacted, which takes nothing away as each record has a key of its own. */
@@ -46,8 +49,7 @@ export class Control {
   /** The reason is what ended the reading. */
   readonly #ended = new AbortController()
   #position: Offset = 0
-  /** Settles with the next move; rejected once there is none any more. */
-  #moved = newMove()
+  readonly #moves = new Moves()
 
   constructor(options: ControlOptions) {
     const { log, topic } = options
@@ -55,6 +57,21 @@ export class Control {
     this.#writer = log.writer(topic)
     this.#reader = log.reader(topic, 0, 0)
     this.#reading = this.#read()
+  }
+
+  /** Id of the topic: with an offset it names a command. */
+  get topicId(): string {
+    return this.#options.topic.id
+  }
+
+  /** Of the topic, where commands stand. */
+  get topic(): Topic {
+    return this.#options.topic
+  }
+
+  /** How far it is folded: the next offset. */
+  get position(): Offset {
+    return this.#position
   }
 
   /** As far as it is folded. */
@@ -140,15 +157,7 @@ export class Control {
   }
 
   async #foldedTo(position: Offset, signal: AbortSignal): Promise<void> {
-    const stopped = Promise.withResolvers<void>()
-    const stop = (): void => stopped.resolve()
-    signal.addEventListener('abort', stop)
-    try {
-      while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
-    } finally {
-      signal.removeEventListener('abort', stop)
-    }
-    if (this.#position < position) signal.throwIfAborted()
+    await this.#moves.until(() => this.#position >= position, signal)
   }
 
   async #read(): Promise<void> {
@@ -160,13 +169,14 @@ export class Control {
         const cursor = stretch.records()
         while (cursor.next()) this.#fold(cursor)
         this.#position = stretch.next
-        this.#moved.resolve()
-        this.#moved = newMove()
+        this.#moves.moved()
       }
     } catch (error) {
       this.#ended.abort(error)
-      this.#moved.reject(error)
-      if (!isLogfoldError(error, 'closed')) logger.error('The control topic can no longer be read', { topic: topic.name, cause: messageOf(error) })
+      this.#moves.end(error)
+      if (isLogfoldError(error, 'closed')) return
+      logger.error('The control topic can no longer be read', { topic: topic.name, cause: messageOf(error) })
+      this.#options.ended(error)
     }
   }
 
@@ -194,12 +204,6 @@ export class Control {
   #met(id: string, sent: Sent): void {
     if (this.#awaited.has(id) && this.#awaited.get(id) === undefined) this.#awaited.set(id, sent)
   }
-}
-
-function newMove(): PromiseWithResolvers<void> {
-  const move = Promise.withResolvers<void>()
-  move.promise.catch(() => undefined)
-  return move
 }
 
 const historyCut = (topic: Topic, at: Offset): LogfoldError =>

@@ -1,81 +1,122 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
-import { isAnswer, LogfoldError, messageOf } from '../model/errors.ts'
-import { type Generation, generationName } from '../model/generation.ts'
-import type { Log, Topic } from '../model/log.ts'
+import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
-import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
-import { generationOf, type ViewDefinition } from './definition.ts'
-import { formatProgress, type Health, ShardHealth } from './shard-health.ts'
-import type { Serving, Source, View } from './view.ts'
+import type { Control } from './control.ts'
+import type { Coordination } from './coordination.ts'
+import { definitionOf, type ViewDefinition } from './definition.ts'
+import { makeFirst } from './first.ts'
+import { type ClosableDeadLetters, type Connected, LiveGeneration, type OpenDeadLetters, type OpenedStore } from './live-generation.ts'
+import type { Health } from './shard-health.ts'
+import type { GenerationState, ViewState } from './state.ts'
+import type { Serving, View } from './view.ts'
 
-const CONNECT_RETRY_MS = 1_000
-
-/** A view's dead letters, which end with the view. */
-export interface ClosableDeadLetters extends DeadLetterReader {
-  close(): Promise<void>
-}
-
-/** How the process opens a view's dead letters, from their topic and the id of the view's; given, as they belong to the pipeline. */
-export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (log: Log, letters: Topic, topicId: string) => Letters
+const RETRY_MS = 1_000
+/** How long a read waits to learn what serves by now. */
+const LEARN_MS = 1_000
+const LOOK_MS = 20
 
 export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
+  /** As the config has it: by it generation 1 is made, and the view is written. */
   readonly definition: ViewDefinition
-  readonly schema: SchemaCheck | undefined
+  readonly compileSchema: (document: unknown) => SchemaCheck
   /** What becomes of reads of a shard that fell behind. */
   readonly whenBehind: 'refuse' | 'serve'
   /** Before the names of groups and of our own topics. */
   readonly namespace: string
   readonly log: Log
-  readonly backend: ViewBackend
+  readonly coordination: Coordination
+  readonly openStore: (backend: string, shards: readonly string[]) => Promise<OpenedStore>
   readonly openDeadLetters: OpenDeadLetters<Letters>
   readonly logger: Logger
+  /** This process went over to another generation, that long after it learned that it serves. Milliseconds. */
+  readonly switched?: (tookMs: number) => void
   /** A bug was met, in the code of the log or the store: the process should end. */
   readonly failed: (error: unknown) => void
 }
 
-export interface Connected<Letters extends ClosableDeadLetters> extends Source {
-  readonly generation: Generation
-  readonly deadLetters: Letters
-  readonly reader: ViewReader
-}
-
-/** What a process knows of a view: its topic, once the log has told it; and the health of each shard of what serves. Generation 1 is the only one. */
+/**
+ * What a process knows of a view: its generations, by the commands; and which of them it answers reads from. That is what serves, once it can be read here, and every shard of it vouches for
+ * all that this process has told anybody; until then the one before.
+ */
 export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly name: string
-  readonly definition: ViewDefinition
-  readonly schema: SchemaCheck | undefined
   readonly #options: LiveViewOptions<Letters>
-  readonly #listeners = new Set<(shard: string) => void>()
   readonly #closing = new AbortController()
-  readonly #connected = Promise.withResolvers<Connected<Letters>>()
+  readonly #listeners = new Set<(shard: string) => void>()
+  readonly #watchers = new Set<() => void>()
+  readonly #generations = new Map<number, LiveGeneration<Letters>>()
+  readonly #ended = new Set<Promise<void>>()
+  readonly #known = Promise.withResolvers<void>()
   readonly #running: Promise<void>
-  #source: Connected<Letters> | LogfoldError
-  #shards: readonly ShardHealth[] = []
-  #stop: LogfoldError | undefined
+  /** Highest positions that anybody was told a shard vouches for, one a partition. */
+  #told: Offset[] = []
+  /** What reads are answered from. */
+  #current: LiveGeneration<Letters> | undefined
+  #schema: { readonly of: LiveGeneration<Letters>; readonly check: SchemaCheck | undefined } | undefined
+  #problem = new LogfoldError('log-unavailable', 'What serves is not known yet', { retryAfterMs: RETRY_MS })
+  #learning: Promise<void> | undefined
+  /** When this process learned of what serves now. */
+  #learnedMs = 0
+  #forget: () => void = () => undefined
 
   constructor(options: LiveViewOptions<Letters>) {
     this.name = options.definition.view
-    this.definition = options.definition
-    this.schema = options.schema
     this.#options = options
-    this.#source = new LogfoldError('log-unavailable', `The topic ${this.definition.topic} is not known yet`, {
-      retryAfterMs: CONNECT_RETRY_MS,
-    })
-    this.#connected.promise.catch(() => undefined)
+    this.#known.promise.catch(() => undefined)
     this.#running = this.#run().catch(options.failed)
   }
 
-  /** Settles when the topic is known. @throws closed */
-  connected(): Promise<Connected<Letters>> {
-    return this.#connected.promise
+  get definition(): ViewDefinition {
+    const { definition } = this.#options
+    return this.#current === undefined ? definition : definitionOf(definition, this.#current.state.pinned)
+  }
+
+  /** As the config has it. */
+  get configured(): ViewDefinition {
+    return this.#options.definition
+  }
+
+  get schema(): SchemaCheck | undefined {
+    const of = this.#current
+    if (of === undefined) return undefined
+    if (this.#schema?.of !== of) {
+      const { jsonSchema } = of.state.pinned
+      this.#schema = { of, check: jsonSchema === undefined ? undefined : this.#options.compileSchema(jsonSchema) }
+    }
+    return this.#schema?.check
+  }
+
+  /** By their numbers; those that leave among them. None before they are known. */
+  get generations(): readonly LiveGeneration<Letters>[] {
+    return [...this.#generations.values()]
+  }
+
+  generation(number: number): LiveGeneration<Letters> | undefined {
+    return this.#generations.get(number)
+  }
+
+  /** What reads are answered from here; undefined before it is known. */
+  get current(): LiveGeneration<Letters> | undefined {
+    return this.#current
+  }
+
+  /** As far as the commands are folded. @throws why that isn't known */
+  state(): ViewState {
+    return this.#options.coordination.control().state(this.name)
+  }
+
+  /** Settles once the view has a generation, as far as this process knows. @throws closed */
+  known(): Promise<void> {
+    return this.#known.promise
   }
 
   source(): Connected<Letters> {
-    if (this.#source instanceof LogfoldError) throw this.#source
-    return this.#source
+    if (this.#current === undefined) throw this.#problem
+    return this.#current.source()
   }
 
   deadLetters(): DeadLetterReader {
@@ -83,29 +124,25 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   serving(): Serving {
-    const { generation, reader } = this.source()
-    if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? this.#why()
-    return { generation, backend: this.#options.backend, reader }
+    if (this.#current === undefined) throw this.#problem
+    return this.#current.serving()
   }
 
-  assess(names: readonly string[]): 'current' | 'stale' {
-    let assessed: 'current' | 'stale' = 'current'
-    for (const { shard, now } of this.#shards) {
-      if (now.kind !== 'behind' || !names.includes(shard)) continue
-      if (this.#options.whenBehind === 'refuse') throw unreadable(this.name, shard, now)
-      assessed = 'stale'
-    }
-    return assessed
+  async movedOn(from: Serving | undefined): Promise<boolean> {
+    this.#learning ??= this.#learn().finally(() => {
+      this.#learning = undefined
+    })
+    await this.#learning
+    return this.unready() === undefined && this.#current?.generation.uid !== from?.generation.uid
   }
 
-  /** What each shard is like, by its name; without any before the topic is known. */
+  /** What each shard of what serves is like, by its name; without any before it is known. */
   health(): ReadonlyMap<string, Health> {
-    return new Map(this.#shards.map(({ shard, now }) => [shard, now]))
+    return this.#current?.health() ?? new Map()
   }
 
-  /** Told by the worker in this process; without one, by a store that holds something else. */
   get stopped(): LogfoldError | undefined {
-    return this.#stop ?? this.#shards.map(({ now }) => (now.kind === 'away' ? now.error : undefined)).find(isForeign)
+    return this.#options.coordination.ended ?? this.#current?.stopped
   }
 
   /** Why reads aren't answered; undefined when they are, at least those of one shard. */
@@ -118,17 +155,6 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     }
   }
 
-  saw(name: string, vouched: readonly Offset[]): void {
-    this.#shards.find(({ shard }) => shard === name)?.saw(vouched)
-  }
-
-  doubt(error: LogfoldError): LogfoldError {
-    for (const shard of this.#shards) shard.doubt()
-    const folding = this.#shards.find(({ now }) => now.kind === 'folding')
-    if (error.code === 'view-folding' && folding !== undefined) return unreadable(this.name, folding.shard, folding.now)
-    return error.code === 'view-unavailable' ? unanswering(`A shard of ${this.name}`, error) : error
-  }
-
   onApplied(listener: (shard: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -138,117 +164,133 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     for (const listener of this.#listeners) listener(shard)
   }
 
-  /** The worker stopped folding for safety. What is there goes on being served. */
-  stop(error: LogfoldError): void {
-    // Never the table's own words for what fails again, which speak of the request.
-    const remedy = error.remedy ?? "Put right what the worker's log says, and start logfold again"
-    this.#stop = new LogfoldError('view-stopped', error.message, { cause: error, remedy })
+  /** Calls back when a generation came, went, or is known to be another than it was. Returns the function that ends it. */
+  onChange(watcher: () => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
-    for (const shard of this.#shards) shard.doubt()
-    this.#connected.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
+    this.#forget()
+    this.#known.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
     await this.#running
-    if (!(this.#source instanceof LogfoldError)) await this.#source.deadLetters.close()
+    await Promise.all([...this.generations.map(generation => generation.close()), ...this.#ended])
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#closing
-    const connected = await this.#connect(signal)
-    if (connected === undefined) return
-    const { log, topic, reader } = connected
-    const options = { reader, signal, endOffsets: () => log.endOffsets(topic) }
-    this.#shards = this.#options.backend.shards.map(shard => new ShardHealth(shard, options))
-    await Promise.all(this.#shards.map(shard => shard.watch()))
+    const { coordination } = this.#options
+    const control = await coordination.ready().catch(error => {
+      if (isLogfoldError(error, 'closed')) return undefined
+      throw error
+    })
+    if (control === undefined || this.#closing.signal.aborted) return
+    this.#forget = coordination.onChange(view => {
+      if (view === this.name) this.#follow(control)
+    })
+    this.#follow(control)
+    const { definition, log } = this.#options
+    await makeFirst({ control, definition, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
   }
 
-  /** Asks the log for the topic until it answers; what keeps it from answering is what requests are told meanwhile. */
-  async #connect(signal: AbortSignal): Promise<Connected<Letters> | undefined> {
-    while (!signal.aborted) {
-      try {
-        const connected = await this.#open()
-        this.#source = connected
-        this.#connected.resolve(connected)
-        return connected
-      } catch (error) {
-        if (!isAnswer(error)) throw error
-        const known = this.#source instanceof LogfoldError && this.#source.message === error.message
-        this.#source = error
-        if (!known) this.#options.logger.warn('The view waits for its topic', { code: error.code, cause: error.message, remedy: error.remedy })
-        await pause(CONNECT_RETRY_MS, signal)
+  #waiting(why: LogfoldError): void {
+    if (why.message !== this.#problem.message)
+      this.#options.logger.warn('The view waits for its topic', { code: why.code, cause: why.message, remedy: why.remedy })
+    this.#problem = why
+  }
+
+  /** The commands say something else than they did. */
+  #follow(control: Control): void {
+    if (this.#closing.signal.aborted) return
+    const { generations, halted } = control.state(this.name)
+    if (halted !== undefined)
+      this.#options.logger.error('A later version of logfold is at work on this view: this one goes on with what it knows', { halted })
+    for (const state of generations) {
+      const known = this.#generations.get(state.number)
+      if (known === undefined) this.#generations.set(state.number, this.#open(control, state))
+      else known.update(state)
+    }
+    for (const [number, generation] of this.#generations) {
+      if (generations.some(state => state.number === number)) continue
+      this.#generations.delete(number)
+      const ended = generation.close().finally(() => this.#ended.delete(ended))
+      this.#ended.add(ended)
+    }
+    if (generations.length > 0) this.#known.resolve()
+    this.#learnedMs = performance.now()
+    this.#choose()
+  }
+
+  #open(control: Control, state: GenerationState): LiveGeneration<Letters> {
+    const { definition, namespace, log, whenBehind, openStore, openDeadLetters, logger, failed } = this.#options
+    return new LiveGeneration<Letters>({
+      view: this.name,
+      controlTopicId: control.topicId,
+      state,
+      namespace,
+      replication: definition.replication,
+      log,
+      whenBehind,
+      openStore,
+      openDeadLetters,
+      logger: logger.child({ generation: state.number }),
+      changed: () => this.#choose(),
+      told: vouched => this.#tell(vouched),
+      failed,
+    })
+  }
+
+  #tell(vouched: readonly Offset[]): void {
+    this.#told = vouched.map((position, partition) => Math.max(position, this.#told[partition] ?? 0))
+  }
+
+  /** Goes over to what serves, where that can be done. */
+  #choose(): void {
+    const target = this.generations.find(({ state }) => state.role === 'serving')
+    const current = this.#current
+    if (target !== undefined && target !== current && (current === undefined || this.#isGone(current) || this.#canFollow(current, target))) {
+      this.#current = target
+      if (current !== undefined && current.generation.topicId !== target.generation.topicId) this.#told = []
+      if (current !== undefined) {
+        const tookMs = performance.now() - this.#learnedMs
+        this.#options.logger.info('Reads are answered from another generation', {
+          from: current.number,
+          to: target.number,
+          tookMs: Math.round(tookMs),
+        })
+        this.#options.switched?.(tookMs)
       }
     }
-    return undefined
+    for (const watcher of this.#watchers) watcher()
   }
 
-  async #open(): Promise<Connected<Letters>> {
-    const { definition, log, namespace, backend, openDeadLetters } = this.#options
-    const { view, partitions, replication, create } = definition
-    const topic = await log.topic({ name: definition.topic, partitions, replication, create })
-    // Its records carry a record of the topic each, and say why.
-    const recordBytesMax = topic.recordBytesMax + DEAD_LETTER_HEADER_BYTES_MAX
-    const letters = await log.topic({
-      name: `${namespace}.${view}.dead`,
-      partitions: 1,
-      replication,
-      create: true,
-      recordBytesMax,
-    })
-    const generation = generationOf(definition, topic, log.logId)
-    return {
-      log,
-      topic,
-      generation,
-      writer: log.writer(topic),
-      group: `${namespace}.${generationName(generation)}`,
-      deadLetters: openDeadLetters(log, letters, topic.id),
-      reader: backend.reader(generation),
+  /** It can't answer any more, so that nothing is lost by leaving it. */
+  #isGone(current: LiveGeneration<Letters>): boolean {
+    return this.#generations.get(current.number) !== current || (current.state.role === 'leaving' && current.unreadable()?.code === 'view-folding')
+  }
+
+  #canFollow(current: LiveGeneration<Letters>, target: LiveGeneration<Letters>): boolean {
+    // Of another topic nothing that was told means anything.
+    const told = current.generation.topicId === target.generation.topicId ? this.#told : []
+    const vouched = target.vouched()
+    if (target.unreadable() !== undefined || vouched === undefined) return false
+    if (told.every((position, partition) => (vouched[partition] ?? 0) >= position)) return true
+    target.look()
+    return false
+  }
+
+  async #learn(): Promise<void> {
+    const signal = AbortSignal.any([AbortSignal.timeout(LEARN_MS), this.#closing.signal])
+    try {
+      await this.#options.coordination.control().upToDate(signal)
+      const target = this.generations.find(({ state }) => state.role === 'serving')
+      // What serves may have to be looked at first.
+      while (target !== undefined && target !== this.#current && !signal.aborted) {
+        target.look()
+        await pause(LOOK_MS, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted && !isAnswer(error)) throw error
     }
   }
-
-  /** Why no shard can be read: what stops the view for good, or else where it is folded. */
-  #why(): LogfoldError {
-    const errors = this.#shards.map(({ shard, now }) => unreadable(this.name, shard, now))
-    return errors.find(isForeign) ?? errors.find(({ code }) => code === 'view-folding') ?? errors[0] ?? unreadable(this.name, '', { kind: 'unknown' })
-  }
 }
-
-const DEAD_LETTER_HEADER_BYTES_MAX = 64 * 1024
-
-const isForeign = (error: LogfoldError | undefined): error is LogfoldError => error?.code === 'foreign-store'
-
-/** What a client is told of a shard that it can't be answered from. */
-function unreadable(view: string, shard: string, health: Health): LogfoldError {
-  const folding = (progress: string): LogfoldError =>
-    new LogfoldError('view-folding', `The view ${view} is being folded: ${progress}`, {
-      remedy: 'It serves by itself once it has caught up',
-      retryAfterMs: 1_000,
-    })
-  switch (health.kind) {
-    case 'folding':
-      return folding(`shard ${shard}, ${formatProgress(health.progress)}`)
-    case 'behind':
-      return new LogfoldError(
-        'view-behind',
-        `Shard ${shard} of ${view} came back with an older state, and catches up: ${formatProgress(health.progress)}`,
-        {
-          remedy: 'It serves by itself once it has caught up',
-          retryAfterMs: 1_000,
-        },
-      )
-    case 'away':
-      // A store that was never opened is one that a worker has yet to come to.
-      if (health.error.code === 'view-lost') return folding(`no worker has opened shard ${shard} yet`)
-      return health.error.code === 'view-unavailable' ? unanswering(`Shard ${shard} of ${view}`, health.error) : health.error
-    default:
-      return new LogfoldError('view-unavailable', `The store of ${view} has not been looked at yet`, {
-        remedy: 'Try again in a moment',
-        retryAfterMs: 1_000,
-      })
-  }
-}
-
-/** Without the server's address, which is not everybody's to know; the status has it. */
-const unanswering = (what: string, cause: LogfoldError): LogfoldError =>
-  new LogfoldError('view-unavailable', `${what} does not answer`, { cause, remedy: 'Try again in a moment', retryAfterMs: 1_000 })

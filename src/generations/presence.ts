@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { AppendOutcome, Log, LogReader, LogWriter } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
+import { Moves } from '../model/moves.ts'
 import { pause } from '../model/pause.ts'
 import { decodePresence, encodePresence, PRESENCE_FORMAT, type PresenceRecord } from './presence-record.ts'
 import { type Living, Roll } from './roll.ts'
@@ -42,10 +43,10 @@ export class Presence {
   readonly #roll = new Roll(this.name)
   readonly #nowMs: () => number
   readonly #closing = new AbortController()
+  readonly #moves = new Moves()
   readonly #saying: Promise<void>
   #opened: Opened
   #changed = new AbortController()
-  #moved = Promise.withResolvers<void>()
   #heard = true
 
   /** @throws topic-mismatch where the topic is kept otherwise; topic-missing where it can't be made; log-unavailable */
@@ -80,19 +81,8 @@ export class Presence {
   async certainlyLiving(signal: AbortSignal): Promise<readonly Living[]> {
     const calledMs = this.#nowMs()
     this.changed()
-    const stopped = Promise.withResolvers<void>()
-    const stop = (): void => stopped.resolve()
-    signal.addEventListener('abort', stop)
-    try {
-      while (!this.#roll.isCertain(calledMs, this.#nowMs())) {
-        signal.throwIfAborted()
-        if (this.#closing.signal.aborted) throw new LogfoldError('closed', 'This process has said that it ends')
-        await Promise.race([this.#moved.promise, stopped.promise])
-      }
-      return this.living()
-    } finally {
-      signal.removeEventListener('abort', stop)
-    }
+    await this.#moves.until(() => this.#roll.isCertain(calledMs, this.#nowMs()), signal)
+    return this.living()
   }
 
   /** Says that this process ends. Takes no longer than two appends may. */
@@ -100,7 +90,7 @@ export class Presence {
     this.#closing.abort()
     this.#changed.abort()
     this.#opened.reader.close()
-    this.#move()
+    this.#moves.end(new LogfoldError('closed', 'This process has said that it ends'))
     // Reading ends by itself, however long the log takes to open a topic.
     await this.#saying
   }
@@ -161,7 +151,7 @@ export class Presence {
         const name = Buffer.from(buffer.subarray(keyStart, keyEnd)).toString()
         this.#roll.came(name, valueEnd < 0 ? null : decodePresence(buffer.subarray(valueStart, valueEnd)), nowMs)
       }
-      this.#move()
+      this.#moves.moved()
     }
   }
 
@@ -181,11 +171,6 @@ export class Presence {
         this.#options.logger.debug('The presence topic cannot be opened; trying on', { cause: messageOf(error) })
       }
     }
-  }
-
-  #move(): void {
-    this.#moved.resolve()
-    this.#moved = Promise.withResolvers()
   }
 }
 

@@ -51,6 +51,8 @@ interface ShardHealthOptions {
   readonly reader: ViewReader
   /** Of the view's topic. */
   readonly endOffsets: () => Promise<readonly Offset[]>
+  /** It was looked at; what was found may be as before. */
+  readonly looked: () => void
   /** Ends the looking. */
   readonly signal: AbortSignal
 }
@@ -64,6 +66,7 @@ export class ShardHealth {
   readonly #options: ShardHealthOptions
   /** Highest vouched positions seen, one a partition. */
   #highest: readonly Offset[] = []
+  #vouched: readonly Offset[] | undefined
   #now: Health = { kind: 'unknown' }
   #doubtful = Promise.withResolvers<void>()
 
@@ -74,6 +77,11 @@ export class ShardHealth {
 
   get now(): Health {
     return this.#now
+  }
+
+  /** What it vouched for when it last answered, one a partition; undefined before. */
+  get vouched(): readonly Offset[] | undefined {
+    return this.#vouched
   }
 
   /** Somebody was told that the shard vouches for so much. */
@@ -92,6 +100,7 @@ export class ShardHealth {
     while (!signal.aborted) {
       this.#doubtful = Promise.withResolvers()
       this.#now = await this.#look()
+      this.#options.looked()
       if (this.#now.kind === 'up') await Promise.race([this.#doubtful.promise, pause(LOOK_DELAY_MS, signal)])
       else await pause(LOOK_DELAY_UNWELL_MS, signal)
     }
@@ -103,6 +112,7 @@ export class ShardHealth {
       // In this order: what is filled now vouches, a moment later, for at least that much.
       const filled = await reader.filled(this.shard)
       const vouched = await reader.vouched(this.shard)
+      this.#vouched = vouched
       if (!filled) return { kind: 'folding', progress: await this.#foldingProgress(vouched) }
       const behind = this.#highest.some((highest, partition) => (vouched[partition] ?? 0) < highest)
       if (behind) return { kind: 'behind', progress: progressOf(vouched, this.#highest) }

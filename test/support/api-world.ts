@@ -189,14 +189,32 @@ export class TestView implements View {
 
   serving = (): Serving => {
     if (this.servingError !== undefined) throw this.servingError
-    return { generation: this.generation, backend: this.backend, reader: this.reader }
+    return {
+      generation: this.generation,
+      backend: this.backend,
+      reader: this.reader,
+      deadLetters: this.letters,
+      ending: this.ending.signal,
+      hold: () => {
+        this.held++
+        return () => void this.held--
+      },
+      assess: this.assess,
+      saw: () => undefined,
+      doubt: this.doubt,
+    }
   }
+
+  /** Cuts off what takes long. */
+  readonly ending = new AbortController()
+  /** Requests that are answered now. */
+  held = 0
+  /** Whether another generation serves by now. */
+  movedOn = async (_from: Serving | undefined): Promise<boolean> => false
 
   deadLetters = (): DeadLetterReader => this.letters
 
   stopped: LogfoldError | undefined
-
-  saw = (): void => {}
 
   doubt = (error: LogfoldError): LogfoldError => {
     this.doubts++

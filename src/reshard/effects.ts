@@ -1,0 +1,156 @@
+import type { Coordination } from '../generations/coordination.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveView } from '../generations/live-view.ts'
+import { isVerified } from '../generations/state.ts'
+import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import { generationName } from '../model/generation.ts'
+import type { Logger } from '../model/logger.ts'
+import { UNTIL, type Until } from '../model/until.ts'
+import type { DeadLetters } from '../pipeline/dead-letters.ts'
+import { notReady, openedAnew, readersLacking, readersOf, unverified } from './checks.ts'
+import type { VerifyOf } from './verifying.ts'
+
+/**
+ * What the state of a view asks for: SPEC.md has the table. Each looks at the state, does at most one thing, and says whether it did; each may be repeated, and done by another process in between.
+ * They throw what keeps them from it, and are then tried again.
+ */
+
+export interface EffectParts {
+  readonly view: LiveView<DeadLetters>
+  readonly coordination: Coordination
+  readonly verifyOf: VerifyOf
+  readonly logger: Logger
+  /** This process keeps the view no longer. */
+  readonly signal: AbortSignal
+}
+
+type Live = LiveGeneration<DeadLetters>
+
+const goesTo = ({ state }: Live, until: Until): boolean => UNTIL.indexOf(state.until) >= UNTIL.indexOf(until)
+
+const ofRole = ({ view }: EffectParts, role: Live['state']['role']): Live | undefined => view.generations.find(({ state }) => state.role === role)
+
+/** What people look at shows what serves, shard by shard, once it is filled. */
+async function show(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const serving = ofRole(parts, 'serving')
+  const backend = serving?.backend
+  if (serving === undefined || backend === undefined) return 'nothing'
+  const { generation, state } = serving
+  const admin = backend.admin(generation)
+  const since = { topicId: parts.coordination.control().topicId, offset: state.since }
+  const each = await Promise.allSettled(
+    [...serving.health()].map(async ([shard, { kind }]) => {
+      if (kind === 'up' && !(await admin.marks(shard)).shown) await admin.serve(shard, since)
+    }),
+  )
+  for (const one of each) if (one.status === 'rejected') throw one.reason
+  return 'nothing'
+}
+
+/** Compares the next one with the log, once it is where it should be. */
+async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const next = ofRole(parts, 'next')
+  if (next === undefined || next.state.paused || !goesTo(next, 'verified')) return 'nothing'
+  if (isVerified(next.state) && (await openedAnew(next)).length === 0) return 'nothing'
+  if ((await notReady(next, parts.signal)) !== undefined) return 'nothing'
+  const openings = await openingsOf(next)
+  const run = await parts.verifyOf(next)
+  run.start({ repair: false })
+  const stop = watching(parts, next, () => void run.cancel())
+  const report = await run.finished().finally(stop)
+  if (report === undefined || report.phase === 'cancelled') return 'nothing'
+  if (report.phase === 'failed') throw failed(next, report.failure)
+  if (JSON.stringify(await openingsOf(next)) !== JSON.stringify(openings)) return 'done'
+  const { unresolved } = report.differences
+  const { number, generation } = next
+  const order = {
+    command: 'verified',
+    view: generation.view,
+    generation: number,
+    openings,
+    differences: report.left,
+    unresolved: unresolved.count,
+  } as const
+  await parts.coordination.control().send(order, parts.signal)
+  return 'done'
+}
+
+const openingsOf = async (live: Live): Promise<Readonly<Record<string, string>>> => {
+  const { backend, generation } = live.source()
+  const admin = backend.admin(generation)
+  return Object.fromEntries(await Promise.all(backend.shards.map(async shard => [shard, await admin.opening(shard)] as const)))
+}
+
+/** Calls back once this process keeps the view no longer, or nobody wants the verification any more. */
+function watching({ view, signal }: EffectParts, live: Live, unwanted: () => void): () => void {
+  const look = (): void => {
+    if (view.generation(live.number) !== live || live.state.role !== 'next' || live.state.paused) unwanted()
+  }
+  const forget = view.onChange(look)
+  signal.addEventListener('abort', unwanted)
+  return () => {
+    forget()
+    signal.removeEventListener('abort', unwanted)
+  }
+}
+
+const failed = ({ generation }: Live, failure: { readonly detail: string; readonly remedy: string | null } | null): LogfoldError =>
+  new LogfoldError('view-unavailable', `Verifying ${generationName(generation)} failed: ${failure?.detail ?? ''}`, {
+    remedy: failure?.remedy ?? undefined,
+  })
+
+/** Goes over to the next one, where that is to go so far by itself, and nothing speaks against it. */
+async function goOver(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const next = ofRole(parts, 'next')
+  if (next === undefined || next.state.paused || !isVerified(next.state) || !goesTo(next, 'serving')) return 'nothing'
+  if ((await unverified(next)) !== undefined || (await notReady(next, parts.signal)) !== undefined) return 'nothing'
+  const { generation, number } = next
+  const why = readersLacking(await parts.coordination.presence().certainlyLiving(parts.signal), generation.view, number)
+  if (why !== undefined) throw new LogfoldError('view-unavailable', why, { remedy: 'See what keeps it, in the status of that process, or end it' })
+  const sent = await parts.coordination.control().send({ command: 'switch', view: generation.view, generation: number }, parts.signal)
+  return sent.kind === 'accepted' ? 'done' : 'nothing'
+}
+
+/** Lets the previous one go, where what serves is to go so far by itself. */
+async function complete(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const serving = ofRole(parts, 'serving')
+  const previous = ofRole(parts, 'previous')
+  if (serving === undefined || previous === undefined || !goesTo(serving, 'completed')) return 'nothing'
+  if ((await notReady(serving, parts.signal)) !== undefined) return 'nothing'
+  const { generation, number } = previous
+  const sent = await parts.coordination.control().send({ command: 'complete', view: generation.view, generation: number }, parts.signal)
+  return sent.kind === 'accepted' ? 'done' : 'nothing'
+}
+
+/** Takes away what leaves, each by itself, as a server of one may be gone for good. */
+async function drop(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const leaving = parts.view.generations.filter(({ state }) => state.role === 'leaving')
+  if (leaving.length === 0) return 'nothing'
+  const each = await Promise.allSettled(leaving.map(live => dropOne(parts, live)))
+  const kept = each.find(one => one.status === 'rejected')
+  if (kept !== undefined) throw kept.reason
+  return 'done'
+}
+
+/** Once no live process answers from it. @throws what keeps it */
+async function dropOne({ view, coordination, signal, logger }: EffectParts, { generation, number, state, backend }: Live): Promise<void> {
+  if (backend === undefined) return
+  const name = generationName(generation)
+  const readers = readersOf(await coordination.presence().certainlyLiving(signal), view.name, number)
+  if (readers.length > 0)
+    throw new LogfoldError('view-unavailable', `${name} leaves once nobody answers from it any more; now do ${readers.join(', ')}`)
+  const admin = backend.admin(generation)
+  const each = await Promise.allSettled(backend.shards.map(shard => admin.drop(shard, signal)))
+  signal.throwIfAborted()
+  const left: string[] = []
+  for (const [at, one] of each.entries()) {
+    if (one.status === 'fulfilled') continue
+    if (!isLogfoldError(one.reason, 'view-unavailable') || !state.forsaken) throw one.reason
+    left.push(backend.shards[at] ?? '')
+  }
+  await view.source().deadLetters.dropGeneration(number, signal)
+  await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
+  logger.info('A generation was taken away', { generation: name, left })
+}
+
+export const effects: readonly ((parts: EffectParts) => Promise<'done' | 'nothing'>)[] = [show, verify, goOver, complete, drop]

@@ -1,0 +1,178 @@
+import type { Coordination } from '../generations/coordination.ts'
+import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveView } from '../generations/live-view.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import type { Logger } from '../model/logger.ts'
+import type { DeadLetters } from '../pipeline/dead-letters.ts'
+import { ViewPipeline } from '../pipeline/view-pipeline.ts'
+import { type Fullness, watchFullness } from './fullness.ts'
+import type { GenerationRules } from './rules.ts'
+
+/** Shorter than anybody waits for a shard that is opened. */
+const LEARN_MS = 5_000
+
+export interface FeedsOptions {
+  readonly view: LiveView<DeadLetters>
+  readonly coordination: Coordination
+  readonly rules: GenerationRules
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** A bug was met, or membership of a group is gone for good: the process should end. */
+  readonly failed: (error: unknown) => void
+}
+
+interface Feed {
+  readonly live: LiveGeneration<DeadLetters>
+  pipeline: ViewPipeline | undefined
+  /** Its servers are nearly full; so long it is not folded on. */
+  fullness: Fullness | undefined
+  readonly ending: AbortController
+  readonly started: Promise<void>
+}
+
+/** Folds, in this worker, all generations of a view that are fed: each by a pipeline and a group of its own. */
+export class Feeds {
+  readonly #options: FeedsOptions
+  readonly #feeds = new Map<string, Feed>()
+  readonly #ending = new Set<Promise<void>>()
+  readonly #forget: () => void
+  /** Uids of those that this process had paused, as deletes would be missed. */
+  readonly #overdue = new Set<string>()
+  #closed = false
+
+  constructor(options: FeedsOptions) {
+    this.#options = options
+    this.#forget = options.view.onChange(() => this.#follow())
+    this.#follow()
+  }
+
+  pipeline(number: number): ViewPipeline | undefined {
+    return [...this.#feeds.values()].find(({ live }) => live.number === number)?.pipeline
+  }
+
+  /** Why a generation isn't folded on here, though nobody paused it. */
+  heldUp(number: number): string | undefined {
+    return [...this.#feeds.values()].find(({ live }) => live.number === number)?.fullness?.why()
+  }
+
+  /** Settles once nothing is written any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#forget()
+    for (const feed of this.#feeds.values()) this.#end(feed)
+    await Promise.all(this.#ending)
+  }
+
+  #follow(): void {
+    if (this.#closed) return
+    const { view, coordination } = this.#options
+    const over = coordination.ended !== undefined
+    for (const live of view.generations) {
+      const fed = !over && live.state.role !== 'leaving' && live.stopped === undefined
+      const { uid } = live.generation
+      const feed = this.#feeds.get(uid)
+      if (feed === undefined && fed) this.#feeds.set(uid, this.#start(live))
+      else if (feed !== undefined) this.#steer(feed)
+    }
+    for (const feed of this.#feeds.values()) {
+      const { state } = feed.live
+      // One that was stopped for safety keeps its pipeline, which does nothing any more, and still says where it was.
+      if (over || view.generation(feed.live.number) !== feed.live || state.role === 'leaving') this.#end(feed)
+    }
+  }
+
+  #start(live: LiveGeneration<DeadLetters>): Feed {
+    const ending = new AbortController()
+    const feed: Feed = {
+      live,
+      pipeline: undefined,
+      fullness: undefined,
+      ending,
+      started: this.#open(live, ending.signal).then(pipeline => this.#run(feed, pipeline)),
+    }
+    feed.started.catch(this.#options.failed)
+    return feed
+  }
+
+  async #open(live: LiveGeneration<DeadLetters>, signal: AbortSignal): Promise<ViewPipeline | undefined> {
+    const { rules, view, metrics, logger, failed } = this.#options
+    const connected = await live.connected().catch(error => {
+      if (isLogfoldError(error, 'closed')) return undefined
+      throw error
+    })
+    if (connected === undefined || signal.aborted || live.stopped !== undefined) return undefined
+    const made = await rules.of(live).catch(error => {
+      live.stop(
+        new LogfoldError('view-stopped', `Its projection cannot be run here: ${messageOf(error)}`, {
+          remedy: 'Start a version of logfold that can',
+          cause: error,
+        }),
+      )
+    })
+    if (made === undefined || signal.aborted) return undefined
+    return new ViewPipeline({
+      ...connected,
+      rules: made,
+      metrics,
+      logger: logger.child({ view: view.name, generation: live.number }),
+      applied: shard => view.applied(shard),
+      mayOpen: (shard, why) => this.#mayOpen(live, connected, shard, why),
+      // A bug is nothing to go on with; whoever starts the process again has the log and the checkpoints.
+      stopped: error => (error.code === 'internal' ? failed(error) : live.stop(error)),
+      failed,
+    })
+  }
+
+  async #run(feed: Feed, pipeline: ViewPipeline | undefined): Promise<void> {
+    if (pipeline === undefined) return
+    feed.pipeline = pipeline
+    if (feed.live.state.role === 'next') {
+      const { backend } = feed.live.source()
+      const { logger, failed } = this.#options
+      feed.fullness = watchFullness({ backend, logger, failed, changed: () => this.#steer(feed) }, feed.ending.signal)
+    }
+    this.#steer(feed)
+    await pipeline.start()
+  }
+
+  #steer({ live, pipeline, fullness }: Feed): void {
+    const { paused, rate, role } = live.state
+    pipeline?.steer({ paused: paused || (role === 'next' && fullness?.why() !== undefined), rate })
+  }
+
+  #end(feed: Feed): void {
+    this.#feeds.delete(feed.live.generation.uid)
+    feed.ending.abort()
+    const ended = feed.started
+      .catch(() => undefined)
+      .then(() => feed.pipeline?.stop())
+      .then(() => this.#options.rules.forget(feed.live))
+      .finally(() => this.#ending.delete(ended))
+    this.#ending.add(ended)
+  }
+
+  /**
+   * Only what is to be there is opened, as of all commands up to now: what was dropped would come back. And a build that may have missed deletes isn't folded anew by itself: it would miss
+   * them again; it is paused, and folded anew once somebody says that it should go on.
+   */
+  async #mayOpen(
+    { generation: { uid, view, number } }: LiveGeneration<DeadLetters>,
+    { topic }: Connected<DeadLetters>,
+    shard: string,
+    why: 'lost' | 'anew',
+  ): Promise<boolean> {
+    const control = this.#options.coordination.control()
+    const signal = AbortSignal.timeout(LEARN_MS)
+    await control.upToDate(signal).catch(error => {
+      throw isAnswer(error) ? error : new LogfoldError('log-unavailable', 'The control topic is not read to its end in time', { cause: error })
+    })
+    const state = control.state(view).generations.find(each => each.number === number)
+    if (state === undefined || state.role === 'leaving') return false
+    if (why === 'lost' || state.role !== 'next' || this.#overdue.has(uid)) return !state.paused
+    this.#overdue.add(uid)
+    const text = `Shard ${shard} took so long that deletes may be gone from the topic ${topic.name} before it came to them. Resumed, it is folded anew: let the topic keep its deletes for longer first (delete.retention.ms), or build faster`
+    await control.send({ command: 'steer', view, generation: number, paused: true, why: text }, signal)
+    return false
+  }
+}

@@ -1,15 +1,17 @@
-import type { ClosableDeadLetters, LiveView } from './generations/live-view.ts'
+import type { ClosableDeadLetters, LiveGeneration } from './generations/live-generation.ts'
+import type { LiveView } from './generations/live-view.ts'
 import type { Health } from './generations/shard-health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { ifAnswered, isAnswer, type LogfoldError } from './model/errors.ts'
-import type { ViewBackend } from './model/view-backend.ts'
+import type { ShardStats } from './model/view-backend.ts'
+import type { Stores } from './stores.ts'
 
 const STORES_DELAY_MS = 15_000
 const SERVING_DELAY_MS = 1_000
 
 export interface Gauged<Letters extends ClosableDeadLetters> {
   readonly metrics: Metrics
-  readonly backends: ReadonlyMap<string, ViewBackend>
+  readonly stores: Pick<Stores, 'all'>
   readonly views: ReadonlyMap<string, LiveView<Letters>>
 }
 
@@ -24,11 +26,13 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
   }
   lookOnce()
   const stores = setInterval(lookOnce, STORES_DELAY_MS)
+  const generations = new GenerationGauges(gauged.metrics)
   const serving = setInterval(() => {
     for (const view of gauged.views.values()) {
       gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
       for (const [shard, health] of view.health()) gaugeHealth(gauged.metrics, view.name, shard, health)
     }
+    generations.set([...gauged.views.values()].flatMap(view => view.generations))
   }, SERVING_DELAY_MS)
   return async () => {
     clearInterval(stores)
@@ -37,22 +41,64 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
   }
 }
 
-async function look<Letters extends ClosableDeadLetters>({ metrics, backends, views }: Gauged<Letters>): Promise<void> {
-  for (const [name, backend] of backends) {
-    const living = [...views.values()].filter(view => view.definition.backend === name)
+async function look<Letters extends ClosableDeadLetters>({ metrics, stores, views }: Gauged<Letters>): Promise<void> {
+  const generations = [...views.values()].flatMap(view => view.generations)
+  /** Two rings may share a server, under the same shard's name: each holds a part of what stands there. */
+  const totals = new Map<string, Totals>()
+  for (const { name, backend } of stores.all()) {
+    const living = generations.filter(live => live.backend === backend)
     for (const shard of backend.shards) {
       const down = await backend.ping(shard).catch(answerIn)
       metrics.shardUp.set({ backend: name, shard }, down === undefined ? 1 : 0)
-      const entries = await Promise.all(living.map(view => entriesOf(view, backend, shard)))
-      if (entries.includes(undefined)) metrics.shardEntries.remove({ backend: name, shard })
-      else
-        metrics.shardEntries.set(
-          { backend: name, shard },
-          entries.reduce((sum: number, count) => sum + (count ?? 0), 0),
-        )
+      const each = await Promise.all(living.map(live => ifAnswered(() => backend.admin(live.generation).stats(shard))))
+      const key = JSON.stringify([name, shard])
+      totals.set(key, each.reduce(plus, totals.get(key) ?? { backend: name, shard, entries: 0, bytes: 0 }))
     }
   }
+  for (const live of generations) {
+    const labels = { view: live.generation.view, generation: String(live.number) }
+    const etaSeconds = live.state.role === 'next' ? await etaOf(live) : undefined
+    if (etaSeconds === undefined) metrics.buildEta.remove(labels)
+    else metrics.buildEta.set(labels, etaSeconds)
+  }
+  for (const { backend, shard, entries, bytes } of totals.values()) {
+    const labels = { backend, shard }
+    if (entries === undefined) metrics.shardEntries.remove(labels)
+    else metrics.shardEntries.set(labels, entries)
+    if (bytes === undefined) metrics.shardBytes.remove(labels)
+    else metrics.shardBytes.set(labels, bytes)
+  }
 }
+
+/** Undefined while it can't be told. */
+async function etaOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<number | undefined> {
+  const vouched = live.vouched()
+  const ends = await ifAnswered(async () => {
+    const { log, topic } = live.source()
+    return await log.endOffsets(topic)
+  })
+  if (vouched === undefined || ends === undefined) return undefined
+  const missing = ends.reduce((total, end, partition) => total + Math.max(0, end - (vouched[partition] ?? 0)), 0)
+  if (missing === 0) return 0
+  const perSecond = live.perSecond()
+  return perSecond > 0 ? missing / perSecond : undefined
+}
+
+/** What isn't known makes the sum unknown. */
+interface Totals {
+  readonly backend: string
+  readonly shard: string
+  readonly entries: number | undefined
+  readonly bytes: number | undefined
+}
+
+const plus = (totals: Totals, stats: ShardStats | undefined): Totals => ({
+  ...totals,
+  entries: sum(totals.entries, stats?.entries),
+  bytes: sum(totals.bytes, stats?.bytes),
+})
+
+const sum = (a: number | undefined, b: number | undefined): number | undefined => (a === undefined || b === undefined ? undefined : a + b)
 
 /** @throws bugs */
 function answerIn(error: unknown): LogfoldError {
@@ -69,20 +115,41 @@ function gaugeHealth({ shardServes, shardMissing }: Metrics, view: string, shard
   else shardMissing.remove(labels)
 }
 
-/** Undefined while it isn't known. */
-async function entriesOf<Letters extends ClosableDeadLetters>(
-  view: LiveView<Letters>,
-  backend: ViewBackend,
-  shard: string,
-): Promise<number | undefined> {
-  const stats = await ifAnswered(async () => await backend.admin(view.source().generation).stats(shard))
-  return stats?.entries
-}
-
 function servingNumber<Letters extends ClosableDeadLetters>(view: LiveView<Letters>): number {
   try {
     return view.serving().generation.number
   } catch {
     return 0
+  }
+}
+
+type Live = Pick<LiveGeneration<ClosableDeadLetters>, 'generation' | 'number' | 'state' | 'vouched' | 'perSecond'>
+
+/** The gauges of each generation; those of one that is gone go. */
+class GenerationGauges {
+  readonly #metrics: Metrics
+  #known = new Map<string, { readonly view: string; readonly generation: string; readonly role: string }>()
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics
+  }
+
+  set(generations: readonly Live[]): void {
+    const { generationRole, buildRate, verifyDifferences } = this.#metrics
+    const now = new Map<string, { readonly view: string; readonly generation: string; readonly role: string }>()
+    for (const live of generations) {
+      const labels = { view: live.generation.view, generation: String(live.number) }
+      now.set(JSON.stringify([labels, live.state.role]), { ...labels, role: live.state.role })
+      generationRole.set({ ...labels, role: live.state.role }, 1)
+      if (live.state.role === 'next') buildRate.set(labels, live.perSecond())
+      if (live.state.verification !== undefined) verifyDifferences.set(labels, live.state.verification.differences)
+    }
+    for (const [key, { role, ...labels }] of this.#known) {
+      if (now.has(key)) continue
+      generationRole.remove({ ...labels, role })
+      if (role === 'next') buildRate.remove(labels)
+      if (![...now.values()].some(each => each.view === labels.view && each.generation === labels.generation)) verifyDifferences.remove(labels)
+    }
+    this.#known = now
   }
 }

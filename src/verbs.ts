@@ -1,39 +1,39 @@
-import { join } from 'node:path'
-import type { Verbs, VerifyRequest } from './admin/verbs.ts'
-import type { Connected, LiveView } from './generations/live-view.ts'
+import type { ReloadAnswer, Verbs, VerifyRequest } from './admin/verbs.ts'
+import type { Connected, LiveGeneration } from './generations/live-generation.ts'
+import type { HostedView } from './hosted-view.ts'
 import { LogfoldError } from './model/errors.ts'
-import { generationName } from './model/generation.ts'
-import type { Topic } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
+import type { ReshardAnswer, ReshardRequest, ReshardVerb } from './model/reshard.ts'
 import type { VerifyStatus } from './model/verify-status.ts'
-import type { ViewBackend } from './model/view-backend.ts'
+import type { ViewStatus } from './model/view-status.ts'
 import type { DeadLetters } from './pipeline/dead-letters.ts'
-import type { FoldRules } from './pipeline/fold.ts'
-import { type Replayed, replay, Verify } from './verify/verify.ts'
+import type { Reloading } from './reloading.ts'
+import type { Orders } from './reshard/orders.ts'
+import { type Replayed, replay } from './verify/verify.ts'
 
 /** Shorter than a client waits: the log may have to be read from the letter to its end. */
 const REPLAY_MS = 30_000
 const DROP_MS = 10_000
+/** Knowing who lives may take 10 s. */
+const ORDER_MS = 30_000
 
 export interface VerbsOptions {
-  readonly views: ReadonlyMap<string, { readonly view: LiveView<DeadLetters>; readonly backend: ViewBackend }>
-  readonly rulesOf: (view: LiveView<DeadLetters>, topic: Topic) => FoldRules
-  /** Where verify keeps what it knows. */
-  readonly dataDir: string
+  readonly views: ReadonlyMap<string, HostedView>
+  readonly orders: Orders
+  readonly reloading: Reloading
+  readonly statusOf: (view: HostedView) => Promise<ViewStatus>
   readonly logger: Logger
 }
 
-interface WritableView {
-  readonly view: LiveView<DeadLetters>
-  readonly backend: ViewBackend
+interface Writable {
+  readonly view: HostedView
+  readonly live: LiveGeneration<DeadLetters>
   readonly connected: Connected<DeadLetters>
-  readonly logger: Logger
 }
 
 /** What this process does with its views when it is asked. */
 export class ViewVerbs implements Verbs {
   readonly #options: VerbsOptions
-  readonly #verifies = new Map<string, Verify>()
   readonly #closing = new AbortController()
   readonly #underWay = new Set<Promise<unknown>>()
 
@@ -41,26 +41,30 @@ export class ViewVerbs implements Verbs {
     this.#options = options
   }
 
+  async status(name: string): Promise<ViewStatus> {
+    return await this.#options.statusOf(this.#view(name))
+  }
+
   async verify(name: string, request: VerifyRequest): Promise<VerifyStatus> {
-    const parts = this.#writable(name)
+    const { view, live } = this.#writable(name)
     this.#refuseWhenClosing()
-    const verify = this.#verifies.get(name) ?? this.#makeVerify(parts)
-    this.#verifies.set(name, verify)
-    return verify.start(request)
+    return (await view.verifyOf(live)).start(request)
   }
 
   verifyStatus(name: string): VerifyStatus | undefined {
-    return this.#verifies.get(name)?.status()
+    const view = this.#view(name)
+    const { current } = view.live
+    return current === undefined ? undefined : view.verifyStatus(current)
   }
 
   async cancelVerify(name: string): Promise<VerifyStatus | undefined> {
-    return await this.#verifies.get(name)?.cancel()
+    const { view, live } = this.#writable(name)
+    return view.verifyStatus(live) === undefined ? undefined : await (await view.verifyOf(live)).cancel()
   }
 
   async replay(name: string, letter: string): Promise<Replayed & { readonly letter: string }> {
-    const { view, backend, connected, logger } = this.#writable(name)
-    const { log, topic, generation, deadLetters } = connected
-    const options = { log, topic, generation, backend, deadLetters, logger, rules: this.#options.rulesOf(view, topic) }
+    const { view, live, connected } = this.#writable(name)
+    const options = { ...connected, logger: this.#options.logger.child({ view: name }), rules: await view.rules.of(live) }
     const late = new LogfoldError(
       'view-unavailable',
       `${letter} was not replayed within ${REPLAY_MS / 1000} s: the store or the log does not answer, or is not that far yet, or there is too much behind its record to be read in that time`,
@@ -72,7 +76,7 @@ export class ViewVerbs implements Verbs {
   }
 
   async drop(name: string, letter: string): Promise<{ readonly letter: string; readonly kind: 'dropped' }> {
-    const { deadLetters } = this.#view(name).view.source()
+    const { deadLetters } = this.#view(name).live.source()
     const late = new LogfoldError('log-unavailable', `The log has not taken it within ${DROP_MS / 1000} s that ${letter} is dropped`, {
       remedy: 'It may be repeated.',
     })
@@ -80,28 +84,41 @@ export class ViewVerbs implements Verbs {
     return { letter, kind: 'dropped' }
   }
 
+  async reshard(name: string, verb: ReshardVerb, request: ReshardRequest): Promise<ReshardAnswer> {
+    const view = this.#view(name)
+    const late = new LogfoldError(
+      'log-unavailable',
+      `It was not found out within ${ORDER_MS / 1000} s whether the command fits: the log or a store does not answer`,
+      {
+        remedy: `See what is away: logfold status ${name}`,
+      },
+    )
+    const answer = await this.#within(ORDER_MS, late, signal => this.#options.orders.reshard(view.live, verb, request, signal))
+    return { ...answer, status: await this.status(name) }
+  }
+
+  async reload(): Promise<ReloadAnswer> {
+    this.#refuseWhenClosing()
+    return await this.#options.reloading.reload()
+  }
+
   /** Takes no more, and settles when nothing is under way. To be called while log and stores are open. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.all([...this.#verifies.values()].map(verify => verify.cancel()))
     await Promise.allSettled(this.#underWay)
   }
 
-  #makeVerify({ view, backend, connected, logger }: WritableView): Verify {
-    const { log, topic, generation } = connected
-    const { dataDir, rulesOf } = this.#options
-    const path = join(dataDir, `verify-${generationName(generation)}.sqlite`)
-    return new Verify({ log, topic, generation, backend, rules: rulesOf(view, topic), logger, path })
-  }
-
   /** @throws view-stopped: a view that was stopped for safety writes nothing, and verify would wait for it for ever. */
-  #writable(name: string): WritableView {
-    const { view, backend } = this.#view(name)
-    if (view.stopped !== undefined) throw view.stopped
-    return { view, backend, connected: view.source(), logger: this.#options.logger.child({ view: name }) }
+  #writable(name: string): Writable {
+    const view = this.#view(name)
+    if (view.live.stopped !== undefined) throw view.live.stopped
+    const connected = view.live.source()
+    const live = view.live.current
+    if (live === undefined) throw new LogfoldError('internal', `The view ${name} has a source, and no generation`)
+    return { view, live, connected }
   }
 
-  #view(name: string): { readonly view: LiveView<DeadLetters>; readonly backend: ViewBackend } {
+  #view(name: string): HostedView {
     const found = this.#options.views.get(name)
     if (found === undefined) throw new LogfoldError('no-such-view', `There is no view ${name}`)
     return found

@@ -19,10 +19,16 @@ export interface CheckResult {
   readonly code?: ErrorCode | undefined
 }
 
+export interface StartOptions {
+  readonly role: Role
+  /** The config as its file, and the same flags, say now. @throws config-invalid */
+  readonly readAgain: () => Promise<Config>
+}
+
 /** What the commands need from the module that knows all parts of logfold. */
 export interface Commands extends BackendKinds {
   /** Runs until it is told to stop. */
-  start(config: Config, options: { readonly role: Role }): Promise<void>
+  start(config: Config, options: StartOptions): Promise<void>
   /** Asks everything the config names whether it is there and as it should be. */
   check(config: Config): Promise<readonly CheckResult[]>
 }

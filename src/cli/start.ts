@@ -25,7 +25,8 @@ export function addStart(program: Command, commands: Commands, io: Io): void {
 }
 
 async function start(flags: StartFlags, commands: Commands, io: Io): Promise<void> {
-  const config = await loadConfig(configOptions(flags, io), commands)
+  const read = (): ReturnType<typeof loadConfig> => loadConfig(configOptions(flags, io), commands)
+  const config = await read()
   for (const note of config.notes) await printLine(io.stderr, `note: ${note}`)
-  await commands.start(config, { role: flags.role })
+  await commands.start(config, { role: flags.role, readAgain: read })
 }

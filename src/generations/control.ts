@@ -30,9 +30,11 @@ export interface ControlOptions {
   readonly ended: (error: unknown) => void
 }
 
+export const controlTopicName = (namespace: string): string => `${namespace}.control`
+
 /** Where the control topic of a namespace is, and how it is made. Compacted, which takes nothing away as each record has a key of its own. */
 export const openControlTopic = (log: Log, namespace: string, replication: number): Promise<Topic> =>
-  log.topic({ name: `${namespace}.control`, partitions: 1, replication, create: true })
+  log.topic({ name: controlTopicName(namespace), partitions: 1, replication, create: true })
 
 /** The fold of the control topic, kept up to date by reading it from the start, and the way commands get there. Every process has one. */
 export class Control {

@@ -2,6 +2,7 @@ import { isAnswer, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
+import type { Offset } from '../model/record.ts'
 import { Control, openControlTopic } from './control.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 
@@ -48,6 +49,11 @@ export class Coordination {
   control(): Control {
     if (this.#control === undefined) throw this.#problem
     return this.#control
+  }
+
+  /** How far this process has folded the commands: the next offset. */
+  get folded(): Offset {
+    return this.#control?.position ?? 0
   }
 
   /** Why what is known of the views may be out of date for good: a safety stop of them all. */

@@ -52,6 +52,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly #ended = new Set<Promise<void>>()
   readonly #known = Promise.withResolvers<void>()
   readonly #running: Promise<void>
+  #configured: ViewDefinition
   /** Highest positions that anybody was told a shard vouches for, one a partition. */
   #told: Offset[] = []
   /** What reads are answered from. */
@@ -65,19 +66,24 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   constructor(options: LiveViewOptions<Letters>) {
     this.name = options.definition.view
+    this.#configured = options.definition
     this.#options = options
     this.#known.promise.catch(() => undefined)
     this.#running = this.#run().catch(options.failed)
   }
 
   get definition(): ViewDefinition {
-    const { definition } = this.#options
-    return this.#current === undefined ? definition : definitionOf(definition, this.#current.state.pinned)
+    return this.#current === undefined ? this.#configured : definitionOf(this.#configured, this.#current.state.pinned)
   }
 
   /** As the config has it. */
   get configured(): ViewDefinition {
-    return this.#options.definition
+    return this.#configured
+  }
+
+  /** The config was read again. What is served stays as it is. */
+  reconfigure(definition: ViewDefinition): void {
+    this.#configured = definition
   }
 
   get schema(): SchemaCheck | undefined {
@@ -189,8 +195,8 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       if (view === this.name) this.#follow(control)
     })
     this.#follow(control)
-    const { definition, log } = this.#options
-    await makeFirst({ control, definition, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
+    const { log } = this.#options
+    await makeFirst({ control, definition: this.#configured, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
   }
 
   #waiting(why: LogfoldError): void {
@@ -222,13 +228,13 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   #open(control: Control, state: GenerationState): LiveGeneration<Letters> {
-    const { definition, namespace, log, whenBehind, openStore, openDeadLetters, logger, failed } = this.#options
+    const { namespace, log, whenBehind, openStore, openDeadLetters, logger, failed } = this.#options
     return new LiveGeneration<Letters>({
       view: this.name,
       controlTopicId: control.topicId,
       state,
       namespace,
-      replication: definition.replication,
+      replication: this.#configured.replication,
       log,
       whenBehind,
       openStore,

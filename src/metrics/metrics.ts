@@ -22,6 +22,7 @@ export class Metrics {
   readonly deadLetters = this.#counter('dead_letters_total', 'Records that could not be folded', ['view', 'reason'])
   readonly shardUp = this.#gauge('shard_up', '1 when the shard answers', ['backend', 'shard'])
   readonly shardEntries = this.#gauge('shard_entries', 'Entries a shard holds, all views together', ['backend', 'shard'])
+  readonly shardBytes = this.#gauge('shard_bytes', 'What these take there, estimated; absent where the store cannot tell', ['backend', 'shard'])
   readonly shardServes = this.#gauge(
     'shard_serves',
     "1 while reads of the view's shard are answered: it is there, filled, and not behind what it was",
@@ -33,6 +34,25 @@ export class Metrics {
     ['view', 'shard'],
   )
   readonly servingGeneration = this.#gauge('serving_generation', 'The generation that serves; 0 while none does', ['view'])
+  readonly generationRole = this.#gauge('generation_role', '1 for what each generation is now: next (it is built), serving, previous, leaving', [
+    'view',
+    'generation',
+    'role',
+  ])
+  readonly buildRate = this.#gauge('build_records_per_second', 'How fast a generation is built, over all workers; in offsets', ['view', 'generation'])
+  readonly buildEta = this.#gauge('build_eta_seconds', 'Until a generation that is built has come to the end of the log; absent until known', [
+    'view',
+    'generation',
+  ])
+  readonly verifyDifferences = this.#gauge('verify_differences', 'What the verification of a generation found; absent before one', [
+    'view',
+    'generation',
+  ])
+  readonly switchDuration = this.#histogram(
+    'switch_duration_seconds',
+    'Time from learning that another generation serves to answering reads from it',
+    ['view'],
+  )
   readonly httpRequestDuration = this.#histogram('http_request_duration_seconds', 'Time a request took', ['route', 'method', 'status'])
   readonly buildInfo = this.#gauge('build_info', 'Always 1; the labels tell the build', ['version', 'node'])
 

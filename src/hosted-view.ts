@@ -1,0 +1,161 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ViewConfig } from './config/config.ts'
+import { compileJsonSchema } from './config/json-schema.ts'
+import type { Coordination } from './generations/coordination.ts'
+import type { LiveGeneration } from './generations/live-generation.ts'
+import { LiveView } from './generations/live-view.ts'
+import type { PresenceRecord } from './generations/presence-record.ts'
+import type { Metrics } from './metrics/metrics.ts'
+import { LogfoldError } from './model/errors.ts'
+import { generationName } from './model/generation.ts'
+import type { Log } from './model/log.ts'
+import type { Logger } from './model/logger.ts'
+import type { VerifyStatus } from './model/verify-status.ts'
+import { DeadLetters } from './pipeline/dead-letters.ts'
+import { compileProjection } from './projection/compile.ts'
+import { ProjectionRunner } from './projection/runner.ts'
+import { Feeds } from './reshard/feeds.ts'
+import { Keeper } from './reshard/keeper.ts'
+import { GenerationRules } from './reshard/rules.ts'
+import type { Stores } from './stores.ts'
+import { Verify } from './verify/verify.ts'
+
+export interface HostedViewOptions {
+  readonly config: ViewConfig
+  /** That the config has addresses for, of the view's backend. */
+  readonly shards: readonly string[]
+  readonly namespace: string
+  readonly dataDir: string
+  readonly log: Log
+  readonly coordination: Coordination
+  readonly stores: Stores
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** A bug was met, or what can't be had again is gone: the process should end. */
+  readonly failed: (error: unknown) => void
+}
+
+/** All that a process has of one view: what it reads it from, and where it is a worker, what folds it and keeps it. */
+export class HostedView {
+  readonly live: LiveView<DeadLetters>
+  readonly rules: GenerationRules
+  readonly #options: HostedViewOptions
+  /** By the generation's uid. */
+  readonly #verifies = new Map<string, { readonly live: LiveGeneration<DeadLetters>; readonly verify: Verify; readonly path: string }>()
+  #feeds: Feeds | undefined
+  #keeper: Keeper | undefined
+  #said = ''
+
+  constructor(options: HostedViewOptions) {
+    this.#options = options
+    const { config, shards, namespace, log, coordination, stores, metrics, logger, failed } = options
+    const { view: name, whenBehind, partitioner } = config
+    const compileSchema = (document: unknown): ReturnType<typeof compileJsonSchema>['check'] => compileJsonSchema(document).check
+    this.live = new LiveView<DeadLetters>({
+      definition: { ...config, shards },
+      compileSchema,
+      whenBehind,
+      namespace,
+      log,
+      coordination,
+      openStore: (backend, pinned) => stores.open(backend, pinned),
+      openDeadLetters: (at, letters, of) => new DeadLetters(at, letters, of, logger),
+      logger,
+      switched: tookMs => metrics.switchDuration.observe({ view: name }, tookMs / 1_000),
+      failed,
+    })
+    this.rules = new GenerationRules({
+      partitioner,
+      compileSchema,
+      openProjector: async ({ format, projection }) => {
+        const loaded = await compileProjection(projection, name)
+        if (loaded.kind === 'unusable') throw new LogfoldError('config-invalid', loaded.detail)
+        return new ProjectionRunner({ script: loaded.script, name, format, logger })
+      },
+    })
+    this.live.onChange(() => this.#tell())
+  }
+
+  get name(): string {
+    return this.live.name
+  }
+
+  get feeds(): Feeds | undefined {
+    return this.#feeds
+  }
+
+  /** Whether this process does what the view's commands ask for. */
+  get keeps(): boolean {
+    return this.#keeper?.keeps ?? false
+  }
+
+  /** From now on this process is one of its workers. */
+  work(): void {
+    const { log, coordination, namespace, metrics, logger, failed } = this.#options
+    const { live: view, rules } = this
+    this.#feeds = new Feeds({ view, coordination, rules, metrics, logger, failed })
+    this.#keeper = new Keeper({ view, coordination, log, namespace, logger, failed, verifyOf: live => this.verifyOf(live) })
+  }
+
+  /** @throws what keeps the generation from being known, or its projection from being run */
+  async verifyOf(live: LiveGeneration<DeadLetters>): Promise<Verify> {
+    const { uid } = live.generation
+    const { dataDir, logger } = this.#options
+    const { log, topic, generation, backend } = live.source()
+    const rules = await this.rules.of(live)
+    const known = this.#verifies.get(uid)
+    if (known !== undefined) return known.verify
+    const path = join(dataDir, `verify-${generationName(generation)}.sqlite`)
+    const verify = new Verify({ log, topic, generation, backend, rules, logger, path })
+    this.#verifies.set(uid, { live, verify, path })
+    return verify
+  }
+
+  /** Of the one under way in this process, or the last. */
+  verifyStatus({ generation }: Pick<LiveGeneration<DeadLetters>, 'generation'>): VerifyStatus | undefined {
+    return this.#verifies.get(generation.uid)?.verify.status()
+  }
+
+  /** What the others are told of it. */
+  says(): PresenceRecord['views'][string] {
+    const { generations, current } = this.live
+    const positions = generations.map(({ number }) => {
+      const partitions = this.#feeds?.pipeline(number)?.status().partitions ?? []
+      return [
+        String(number),
+        Object.fromEntries(partitions.flatMap(({ partition, position }) => (position === undefined ? [] : [[String(partition), position]]))),
+      ] as const
+    })
+    return {
+      canRead: generations.filter(each => each.unreadable() === undefined).map(({ number }) => number),
+      reads: generations.filter(each => each === current || each.held > 0).map(({ number }) => number),
+      positions: Object.fromEntries(positions),
+    }
+  }
+
+  /** Ends what writes, then what reads. To be called while log and stores are open. */
+  async close(): Promise<void> {
+    await this.#keeper?.close()
+    await Promise.all([...this.#verifies.values()].map(({ verify }) => verify.cancel()))
+    await this.#feeds?.close()
+    await this.rules.close()
+    await this.live.close()
+  }
+
+  #tell(): void {
+    const { canRead, reads } = this.says()
+    const said = JSON.stringify([canRead, reads])
+    if (said !== this.#said) this.#options.coordination.describedAnew()
+    this.#said = said
+    for (const [uid, { live, verify, path }] of this.#verifies) {
+      if (this.live.generation(live.number) === live) continue
+      this.#verifies.delete(uid)
+      void verify.cancel().then(() => removeScratch(path))
+    }
+  }
+}
+
+/** With the files that SQLite keeps beside it. One that stays is in nobody's way. */
+const removeScratch = (path: string): Promise<unknown> =>
+  Promise.all(['', '-wal', '-shm', '-journal'].map(suffix => rm(path + suffix, { force: true }).catch(() => undefined)))

@@ -1,0 +1,22 @@
+import type { ReadinessCheck } from './admin/status.ts'
+import { formatHealth } from './generations/shard-health.ts'
+import type { HostedView } from './hosted-view.ts'
+
+/** What has to be so before this process is ready. A generation that is built doesn't count: nobody waits for it here. */
+export const readinessOf = (views: Iterable<HostedView>): readonly ReadinessCheck[] => [...views].flatMap(checksOf)
+
+function checksOf({ name, live, feeds }: HostedView): readonly ReadinessCheck[] {
+  const serves = live.unready()
+  const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? servesDetail(live.health()) }]
+  const pipeline = live.current === undefined ? undefined : feeds?.pipeline(live.current.number)
+  if (pipeline === undefined && live.stopped === undefined) return checks
+  if (feeds === undefined) return checks
+  const folds = live.stopped?.message ?? pipeline?.unready()
+  return [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
+}
+
+/** What serves answers from some of its shards at least; this names those that it doesn't answer from. */
+function servesDetail(health: HostedView['live'] extends { health(): infer Health } ? Health : never): string {
+  const unwell = [...health].filter(([, { kind }]) => kind !== 'up')
+  return unwell.length === 0 ? 'yes' : `yes, but for ${unwell.map(([shard, each]) => `shard ${shard}: ${formatHealth(each)}`).join('; ')}`
+}

@@ -52,7 +52,7 @@ async function loadModule(kind: string, path: string): Promise<BackendModule<unk
 
 function moduleFaults(exported: unknown): readonly string[] {
   if (!isObject(exported)) return [exported === undefined ? 'there is no default export' : 'it is not an object']
-  const { kind, traits, config, connect } = exported
+  const { kind, traits, config, shards, connect } = exported
   const standard = isObject(config) || typeof config === 'function' ? Reflect.get(config, '~standard') : undefined
   return [
     typeof kind === 'string' ? '' : '`kind` must be a string',
@@ -61,6 +61,7 @@ function moduleFaults(exported: unknown): readonly string[] {
     isObject(standard) && typeof standard.validate === 'function'
       ? ''
       : '`config` must be a Standard Schema, as those of zod, valibot and arktype are',
+    typeof shards === 'function' ? '' : '`shards` must be a function',
     typeof connect === 'function' ? '' : '`connect` must be a function',
   ].filter(fault => fault !== '')
 }

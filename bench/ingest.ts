@@ -86,5 +86,5 @@ export async function bench(args: readonly string[]): Promise<void> {
 async function connect<Config>(module: BackendModule<Config>, section: object, dataDir = '.'): Promise<ViewBackend> {
   const parsed = await module.config['~standard'].validate(section)
   if (parsed.issues !== undefined) throw new Error(parsed.issues.map(({ message }) => message).join('; '))
-  return module.connect(parsed.value, { name: 'bench', dataDir, logger: quiet })
+  return module.connect(parsed.value, { name: 'bench', dataDir, logger: quiet, shards: module.shards(parsed.value) })
 }

@@ -62,7 +62,8 @@ async function measure(url: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
   await client.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`)
-  const backend = await postgres.connect({ url, schema: SCHEMA, connections: CONNECTIONS }, { name: 'bench', dataDir: '.', logger: quiet })
+  const config = { url, schema: SCHEMA, connections: CONNECTIONS }
+  const backend = await postgres.connect(config, { name: 'bench', dataDir: '.', logger: quiet, shards: postgres.shards(config) })
   const ops = Array.from({ length: RECORDS }, (_, offset) => setOpAt(offset))
   const partitions = Array.from({ length: CONNECTIONS }, (_, partition) => ops.filter((_, index) => index % CONNECTIONS === partition))
   const measured = { client, backend, limit: copy(url), ops, partitions }

@@ -23,7 +23,7 @@ async function applyAll(backend: ViewBackend, ops: readonly SetOp[], from: numbe
 
 async function onNewFile(ops: readonly SetOp[], batchOps: number): Promise<Figures> {
   const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
-  const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'bench', dataDir, logger: quiet })
+  const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'bench', dataDir, logger: quiet, shards: ['main'] })
   const admin = backend.admin(generation)
   try {
     await admin.open('main')

@@ -44,11 +44,11 @@ describe('the kind of a backend', () => {
     [
       'export default {}',
       "`kind` must be a string; `traits.durable` must be true or false; `traits.order` must be 'always' or 'requested'; " +
-        '`config` must be a Standard Schema, as those of zod, valibot and arktype are; `connect` must be a function',
+        '`config` must be a Standard Schema, as those of zod, valibot and arktype are; `shards` must be a function; `connect` must be a function',
     ],
     [
       "export default { kind: 'x', traits: { durable: true, order: 'always' }, config: { '~standard': { validate() {} } } }",
-      '`connect` must be a function',
+      '`shards` must be a function; `connect` must be a function',
     ],
   ])('that is a module of something else says what is missing: %s', async (source, missing) => {
     expect(await load(source)).toEqual({

@@ -13,7 +13,7 @@ it('a backend that cannot be closed hides no result of the others', async () => 
   const backend = (name: string, close: () => Promise<void>): BackendConfig => ({
     name,
     kind: 'memory',
-    config: {},
+    config: { shards: ['main'] },
     module: {
       ...memory,
       connect: async () => ({ ...stub, close }),
@@ -37,7 +37,15 @@ it('a backend that cannot be closed hides no result of the others', async () => 
 const unasked = () => {
   throw new Error('nothing but ping is asked for')
 }
-const stub = { shards: ['main'], owner: () => 'main', reader: unasked, writer: unasked, admin: unasked, ping: async () => undefined }
+const stub = {
+  shards: ['main'],
+  owner: () => 'main',
+  reader: unasked,
+  writer: unasked,
+  admin: unasked,
+  ping: async () => undefined,
+  capacity: unasked,
+}
 
 it('a shard that holds something else is told, and what to do; one that holds the view, or nothing yet, is not', async () => {
   const log = new ScriptedLog()
@@ -65,7 +73,12 @@ it('a shard that holds something else is told, and what to do; one that holds th
   await open('c', { definitionHash: 'other' })
   await open('d', { topicId: 'other', uid: 'job@1:other' })
   backend.faults('e').away = true
-  const config: BackendConfig = { name: 'ring', kind: 'memory', config: {}, module: { ...memory, connect: async () => backend } }
+  const config: BackendConfig = {
+    name: 'ring',
+    kind: 'memory',
+    config: { shards: backend.shards },
+    module: { ...memory, connect: async () => backend },
+  }
   const results = await checkServers(
     { views: new Map([['job', view]]), backends: new Map([['ring', config]]), dataDir: '/nowhere' },
     quiet,

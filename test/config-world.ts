@@ -13,6 +13,7 @@ const moduleOf = (kind: string, config: BackendModule<unknown>['config']): Backe
   kind,
   traits: { durable: false, order: 'always' },
   config,
+  shards: () => ['main'],
   connect: () => Promise.reject(new Error('Not connected in these tests')),
 })
 

@@ -12,6 +12,7 @@ function interceptApply(intercept: (batch: Batch, apply: () => Promise<ShardOutc
     reader: generation => backend.reader(generation),
     admin: generation => backend.admin(generation),
     ping: shard => backend.ping(shard),
+    capacity: shard => backend.capacity(shard),
     close: () => backend.close(),
     writer: generation => {
       const writer = backend.writer(generation)

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import sqlite from '../backends/sqlite/index.ts'
 import type { Generation } from '../src/model/generation.ts'
 import { checkpointZero, type ViewBackend } from '../src/model/view-backend.ts'
-import { at, batch, markFilled, set, textOf } from './contract/backend/folding.ts'
+import { at, batch, commandAt, markFilled, set, textOf } from './contract/backend/folding.ts'
 import { generationOf } from './contract/backend/store.ts'
 import { quiet } from './support/quiet.ts'
 
@@ -32,7 +32,7 @@ afterEach(async () => {
 })
 
 async function connect(logger = quiet): Promise<ViewBackend> {
-  const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir, logger })
+  const backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir, logger, shards: [SHARD] })
   backends.push(backend)
   return backend
 }
@@ -117,22 +117,22 @@ describe('what other programs find in the file', () => {
   it('a SQL view over the generation that serves, whose JSON can be asked for members', async () => {
     const next = generationOf({ number: 2, partitions: 2 })
     const backend = await filled()
-    await backend.admin(generation).serve()
+    await backend.admin(generation).serve(SHARD, commandAt(1))
     expect(query(`SELECT key, value ->> '$.title' AS title, log_offset FROM job`)).toEqual([{ key: 'one', title: 'Baker', log_offset: 7 }])
     await backend.admin(next).open(SHARD)
-    await backend.admin(next).serve()
+    await backend.admin(next).serve(SHARD, commandAt(2))
     expect(query('SELECT * FROM job')).toEqual([])
   })
 
-  it('no SQL view, once the generation it shows is dropped; and nothing else of it', async () => {
+  it('no SQL view, once the generation it shows is dropped; and nothing else of it but the fence', async () => {
     const next = generationOf({ number: 2, partitions: 2 })
     const backend = await filled()
     await backend.admin(next).open(SHARD)
-    await backend.admin(generation).serve()
-    await backend.admin(next).drop()
+    await backend.admin(generation).serve(SHARD, commandAt(1))
+    await backend.admin(next).drop(SHARD)
     expect(query('SELECT key FROM job')).toEqual([{ key: 'one' }])
-    await backend.admin(generation).drop()
-    expect(query('SELECT name FROM sqlite_schema')).toEqual([])
+    await backend.admin(generation).drop(SHARD)
+    expect(query(`SELECT name FROM sqlite_schema WHERE type <> 'index'`)).toEqual([{ name: 'job/served' }, { name: 'job/dropped' }])
   })
 })
 
@@ -210,7 +210,7 @@ describe('the file while the process runs', () => {
       expect(await backend.writer(generation).apply(SHARD, batch(0, 8, 9)), sql).toEqual({ kind: 'lost' })
       expect(await backend.writer(generation).checkpoints(SHARD), sql).toEqual({ kind: 'lost' })
       expect(await backend.admin(generation).open(SHARD), sql).toBe('opened')
-      await backend.admin(generation).drop()
+      removeAll('', '-wal', '-shm')
     }
   })
 
@@ -261,7 +261,7 @@ describe('a file that cannot be used', () => {
     const backend = await connect()
     expect((await backend.writer(generation).apply(SHARD, batch(0, 0, 1))).kind).toBe('unavailable')
     writeFileSync(join(dataDir, 'file'), '')
-    const below = await sqlite.connect({ path: 'file/views.sqlite' }, { name: 'local', dataDir, logger: quiet })
+    const below = await sqlite.connect({ path: 'file/views.sqlite' }, { name: 'local', dataDir, logger: quiet, shards: [SHARD] })
     backends.push(below)
     expect((await below.writer(generation).apply(SHARD, batch(0, 0, 1))).kind).toBe('unavailable')
   })

@@ -18,7 +18,7 @@ let backend: ViewBackend
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'logfold-scan-'))
-  backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir: folder, logger: quiet })
+  backend = await sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir: folder, logger: quiet, shards: ['main'] })
   await backend.admin(generation).open('main')
   await backend.writer(generation).apply('main', batch(0, 0, 2, [set('a', 'A'), set('é', 'E')]))
 })

@@ -51,6 +51,11 @@ export class MemoryBackend implements ViewBackend, Shards {
     }
   }
 
+  /** Memory of the process, of which it has no share of its own. */
+  async capacity(shard: string): Promise<undefined> {
+    await this.enter(shard)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     for (const { faults } of this.#reached.values()) faults.release()

@@ -7,7 +7,8 @@ const memory: BackendModule<MemoryConfig> = {
   kind: 'memory',
   traits: { durable: false, order: 'always' },
   config: memoryConfig,
-  connect: async config => new MemoryBackend(config.shards),
+  shards: config => config.shards,
+  connect: async (_, { shards }) => new MemoryBackend(shards),
 }
 
 export default memory

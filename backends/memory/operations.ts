@@ -5,6 +5,7 @@ import type { Offset } from '../../src/model/record.ts'
 import {
   type Batch,
   type Checkpoint,
+  type CommandPlace,
   type Entry,
   type ListOptions,
   type Look,
@@ -190,9 +191,11 @@ export class MemoryAdmin implements ViewAdmin {
     return true
   }
 
-  /** Nobody looks into a process's memory, so there is nothing to show; only the generation must be there. */
-  async serve(): Promise<void> {
-    for (const name of this.#backend.shards) openCopy((await this.#backend.enter(name)).shard, this.#generation)
+  /** Nobody looks into a process's memory, so there is nothing to show; only the generation must be there, and no newer command. */
+  async serve(name: string, since: CommandPlace): Promise<'shown' | 'outdated'> {
+    const { shard } = await this.#backend.enter(name)
+    openCopy(shard, this.#generation)
+    return shard.serve(this.#generation, since)
   }
 
   async marks(name: string): Promise<Marks> {
@@ -217,11 +220,8 @@ export class MemoryAdmin implements ViewAdmin {
     return { found: findIn(copy, ids), checkpoints: checkpointsOf(shard, copy, this.#generation) }
   }
 
-  async drop(signal?: AbortSignal): Promise<void> {
-    for (const name of this.#backend.shards) {
-      const { shard } = await this.#backend.enter(name)
-      if (signal?.aborted) return
-      shard.drop(this.#generation)
-    }
+  async drop(name: string, signal?: AbortSignal): Promise<void> {
+    const { shard } = await this.#backend.enter(name)
+    if (!signal?.aborted) shard.drop(this.#generation)
   }
 }

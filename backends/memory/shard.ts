@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
-import { type Batch, type Checkpoint, checkpointZero, type OpenOutcome, type ShardOutcome } from '../../src/model/view-backend.ts'
+import { type Batch, type Checkpoint, type CommandPlace, checkpointZero, type OpenOutcome, type ShardOutcome } from '../../src/model/view-backend.ts'
+import { Fence } from './fence.ts'
 import { compareUtf8 } from './order.ts'
 
 /** One generation's data on one shard. */
@@ -81,10 +82,11 @@ export type Found =
   | { readonly kind: 'lost' }
   | { readonly kind: 'foreign'; readonly found: Identity }
 
-/** One shard: a copy a generation, by the generation's name. */
+/** One shard: a copy a generation, by the generation's name; a fence a view. */
 export class Shard {
   readonly name: string
   readonly #copies = new Map<string, Copy>()
+  readonly #fences = new Map<string, Fence>()
 
   constructor(name: string) {
     this.name = name
@@ -98,6 +100,7 @@ export class Shard {
   }
 
   open(generation: Generation, anew: boolean): OpenOutcome {
+    if (this.#fence(generation).dropped.has(generation.uid)) return 'dropped'
     const found = this.find(generation)
     if (found.kind === 'foreign') return found
     if (found.kind === 'open' && !anew && found.copy.checkpointsOf(generation) !== undefined) return 'kept'
@@ -115,20 +118,38 @@ export class Shard {
     return { kind: 'applied' }
   }
 
+  /** Of a generation that is open. */
+  serve(generation: Generation, since: CommandPlace): 'shown' | 'outdated' {
+    const fence = this.#fence(generation)
+    if (fence.isOutdated(since)) return 'outdated'
+    fence.served = since
+    return 'shown'
+  }
+
   drop(generation: Generation): void {
+    this.#fence(generation).dropped.add(generation.uid)
     if (this.find(generation).kind === 'open') this.#copies.delete(generationName(generation))
   }
 
   clear(): void {
     this.#copies.clear()
+    this.#fences.clear()
   }
 
   /** Keeps everything as it is now. Returns what brings it back. */
   backUp(): () => void {
     const copies = [...this.#copies].map(([name, copy]) => [name, copy.clone()] as const)
+    const fences = [...this.#fences].map(([view, fence]) => [view, fence.clone()] as const)
     return () => {
-      this.#copies.clear()
+      this.clear()
       for (const [name, copy] of copies) this.#copies.set(name, copy.clone())
+      for (const [view, fence] of fences) this.#fences.set(view, fence.clone())
     }
+  }
+
+  #fence({ view }: Generation): Fence {
+    const fence = this.#fences.get(view) ?? new Fence()
+    this.#fences.set(view, fence)
+    return fence
   }
 }

@@ -3,11 +3,12 @@ import type { DatabaseSync } from 'node:sqlite'
 import { LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName, identityOf } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { checkpointZero, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
+import { type CommandPlace, checkpointZero, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
 import { readCheckpoints, writeCheckpoint } from './checkpoint.ts'
+import { isOutdated, recordDrop, recordServed, wasDropped } from './fence.ts'
 import type { SqliteFile } from './file.ts'
-import { openingOf, SHARD, standingOf } from './standing.ts'
-import { createStatements, dropStatements, tablesOf, viewStatement } from './tables.ts'
+import { openingOf, SHARD, standingOf, tableStands } from './standing.ts'
+import { createStatements, dropStatements, isViewStatement, tablesOf, viewStatement } from './tables.ts'
 
 /** Rows a step of a drop deletes: the write lock is held for some tens of milliseconds. */
 const DROP_STEP_ROWS = 5_000
@@ -15,6 +16,7 @@ const DROP_STEP_ROWS = 5_000
 /** Each of these runs inside one transaction that may write. */
 
 export function open(file: SqliteFile, db: DatabaseSync, generation: Generation, anew: boolean): OpenOutcome {
+  if (wasDropped(file, generation)) return 'dropped'
   const standing = standingOf(file, generation)
   if (standing.kind === 'foreign') return standing
   if (standing.kind === 'open' && !anew && readCheckpoints(file, generation) !== undefined) return 'kept'
@@ -39,55 +41,67 @@ export function markFilled(file: SqliteFile, generation: Generation, opening: st
 }
 
 /** @throws view-lost, foreign-store */
-export function serve(file: SqliteFile, db: DatabaseSync, generation: Generation): void {
+export function serve(file: SqliteFile, db: DatabaseSync, generation: Generation, since: CommandPlace): 'shown' | 'outdated' {
   assertOpen(file, generation)
+  if (isOutdated(file, generation, since)) return 'outdated'
   const tables = tablesOf(generation)
-  const wanted = viewStatement(tables)
   const found = namesake(file, generation)
-  if (found?.sql === wanted) return
-  if (found !== undefined && found.type !== 'view') {
+  if (found?.shows === 'nothing of ours') {
     throw new LogfoldError('foreign-store', `The file holds ${tables.view} (${found.type}), which is not logfold's: the SQL view cannot be made`, {
       remedy: 'Rename it, or drop it',
     })
   }
-  db.exec(`DROP VIEW IF EXISTS ${tables.view}`)
-  db.exec(wanted)
+  if (found?.shows === 'another') db.exec(`DROP VIEW ${tables.view}`)
+  if (found?.shows !== 'this') db.exec(viewStatement(tables))
+  recordServed(file, db, generation, since)
+  return 'shown'
 }
 
-/** Whether anything has the name of the SQL view. */
-export const isShown = (file: SqliteFile, generation: Generation): boolean => namesake(file, generation) !== undefined
+/** Whether `serve` has nothing to do: the SQL view shows this generation, or something else has its name. */
+export function isShown(file: SqliteFile, generation: Generation): boolean {
+  const found = namesake(file, generation)
+  return found !== undefined && found.shows !== 'another'
+}
 
-/** What has the name of the SQL view, and the statement that made it. A trigger may have it beside. */
-function namesake(file: SqliteFile, generation: Generation): { readonly type: unknown; readonly sql: unknown } | undefined {
+interface Namesake {
+  readonly type: unknown
+  /** This generation, another of the view; or it is somebody else's. */
+  readonly shows: 'this' | 'another' | 'nothing of ours'
+}
+
+/** What has the name of the SQL view. A trigger may have it beside. */
+function namesake(file: SqliteFile, generation: Generation): Namesake | undefined {
   const named = `SELECT type, sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'trigger'`
   const row = file.prepare(named).get(generation.view) as unknown[] | undefined
-  return row === undefined ? undefined : { type: row[0], sql: row[1] }
+  if (row === undefined) return undefined
+  const [type, sql] = row
+  if (sql === viewStatement(tablesOf(generation))) return { type, shows: 'this' }
+  const isOurs = type === 'view' && typeof sql === 'string' && isViewStatement(sql, generation.view)
+  return { type, shows: isOurs ? 'another' : 'nothing of ours' }
 }
 
 /**
- * A part of a drop. The first takes the identity away, and the SQL view where it shows this generation; the last takes the tables. Where another identity
- * stands, nothing is done: somebody opened the name for something else.
+ * A part of a drop. The first takes the identity away, and the SQL view where it shows this generation, and writes the fence; the last takes the tables. Where another
+ * identity stands, it stays: somebody opened the name for something else.
  * @returns whether nothing is left to do.
  */
 export function dropStep(file: SqliteFile, db: DatabaseSync, generation: Generation): boolean {
   const standing = standingOf(file, generation)
-  if (standing.kind === 'foreign') return true
-  const tables = tablesOf(generation)
-  if (standing.kind === 'open') {
-    file.prepare(`DELETE FROM ${tables.identity}`).run()
-    if (namesake(file, generation)?.sql === viewStatement(tables)) db.exec(`DROP VIEW ${tables.view}`)
+  if (standing.kind === 'open' || !wasDropped(file, generation)) {
+    recordDrop(file, db, generation)
+    if (standing.kind !== 'foreign') takeIdentity(file, db, generation)
     return false
   }
-  if (hasEntriesTable(file, generation) && deleteSome(file, generation) > 0) return false
-  for (const statement of dropStatements(tables)) db.exec(statement)
+  if (standing.kind === 'foreign') return true
+  if (tableStands(file, generationName(generation)) && deleteSome(file, generation) > 0) return false
+  for (const statement of dropStatements(tablesOf(generation))) db.exec(statement)
   return true
 }
 
-function hasEntriesTable(file: SqliteFile, generation: Generation): boolean {
-  const row = file.prepare(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(generationName(generation)) as
-    | unknown[]
-    | undefined
-  return row?.[0] === 1
+function takeIdentity(file: SqliteFile, db: DatabaseSync, generation: Generation): void {
+  const tables = tablesOf(generation)
+  db.exec(`DROP TABLE IF EXISTS ${tables.identity}`)
+  if (namesake(file, generation)?.shows === 'this') db.exec(`DROP VIEW ${tables.view}`)
 }
 
 function deleteSome(file: SqliteFile, generation: Generation): number {

@@ -4,6 +4,8 @@ import type { Logger } from '../../src/model/logger.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type {
   Batch,
+  Capacity,
+  CommandPlace,
   ListOptions,
   Look,
   Marks,
@@ -75,6 +77,11 @@ export class SqliteBackend implements ViewBackend {
       if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
       return error
     }
+  }
+
+  async capacity(shard: string): Promise<Capacity> {
+    assertShard(shard)
+    return await this.#threads.writer.call('capacity', [])
   }
 
   async close(): Promise<void> {
@@ -192,8 +199,9 @@ class SqliteAdmin implements ViewAdmin {
     return await this.#threads.writer.call('markFilled', [this.#generation, opening, endOffsets])
   }
 
-  async serve(): Promise<void> {
-    await this.#threads.writer.call('serve', [this.#generation])
+  async serve(shard: string, since: CommandPlace): Promise<'shown' | 'outdated'> {
+    assertShard(shard)
+    return await this.#threads.writer.call('serve', [this.#generation, since])
   }
 
   async marks(shard: string): Promise<Marks> {
@@ -236,7 +244,8 @@ class SqliteAdmin implements ViewAdmin {
     }
   }
 
-  async drop(signal?: AbortSignal): Promise<void> {
+  async drop(shard: string, signal?: AbortSignal): Promise<void> {
+    assertShard(shard)
     while (!signal?.aborted) {
       if (await this.#threads.writer.call('dropStep', [this.#generation])) return
     }

@@ -34,6 +34,11 @@ export function openingOf(file: SqliteFile, generation: Generation): string {
   return opening
 }
 
+export function tableStands(file: SqliteFile, name: string): boolean {
+  const row = file.prepare(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(name) as unknown[] | undefined
+  return row?.[0] === 1
+}
+
 function tablesStand(file: SqliteFile, generation: Generation): boolean {
   const name = generationName(generation)
   const row = file

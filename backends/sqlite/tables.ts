@@ -1,13 +1,16 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName, type ViewFormat } from '../../src/model/generation.ts'
 
-/** The names of a generation's tables, quoted for SQL. `@` and `/` can't be in a view's name, so no two of them meet. */
+/** The names of a generation's tables, and of its view's, quoted for SQL. `@` and `/` can't be in a view's name, so no two of them meet. */
 export interface Tables {
   readonly entries: string
   readonly checkpoint: string
   readonly identity: string
   /** What people query: the entries of the generation that serves. */
   readonly view: string
+  /** The view's fence. */
+  readonly dropped: string
+  readonly served: string
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
@@ -25,6 +28,8 @@ export function tablesOf(generation: Generation): Tables {
     checkpoint: quoted(`${name}/checkpoint`),
     identity: quoted(`${name}/identity`),
     view: quoted(generation.view),
+    dropped: quoted(`${generation.view}/dropped`),
+    served: quoted(`${generation.view}/served`),
   }
 }
 
@@ -69,5 +74,12 @@ export const dropStatements = (tables: Tables): readonly string[] =>
   [tables.identity, tables.checkpoint, tables.entries].map(table => `DROP TABLE IF EXISTS ${table}`)
 
 /** As SQLite keeps it in sqlite_schema, so that one can be compared with the other. */
-export const viewStatement = (tables: Tables): string =>
+export const viewStatement = (tables: Pick<Tables, 'view' | 'entries'>): string =>
   `CREATE VIEW ${tables.view} AS SELECT key, value, log_partition, log_offset, log_time FROM ${tables.entries}`
+
+/** Whether the statement is that of some generation of the view; and not that of a SQL view of somebody's own. */
+export function isViewStatement(sql: string, view: string): boolean {
+  const number = /@(\d+)"$/.exec(sql)?.[1]
+  const entries = quoted(`${view}@${number}`)
+  return sql === viewStatement({ view: quoted(view), entries })
+}

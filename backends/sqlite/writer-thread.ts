@@ -1,9 +1,11 @@
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import { failPoint } from '../../src/model/fail-point.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import type { Batch, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
+import type { Batch, Capacity, CommandPlace, ShardCheckpoints, ShardOutcome } from '../../src/model/view-backend.ts'
 import { transaction } from '../../src/sqlite/open.ts'
 import { serve as serveCalls } from '../../src/sqlite/thread-host.ts'
 import { dropStep, markFilled, open, serve } from './admin.ts'
@@ -15,7 +17,8 @@ import { tablesOf, valueParameter } from './tables.ts'
 
 const CACHE_BYTES = 32 * 1024 * 1024
 
-const file = new SqliteFile(String(workerData), { cacheBytes: CACHE_BYTES, role: 'writer' })
+const path = String(workerData)
+const file = new SqliteFile(path, { cacheBytes: CACHE_BYTES, role: 'writer' })
 
 /** A batch on its way to the thread: its ops are packed. */
 interface PackedBatch extends Omit<Batch, 'ops'> {
@@ -45,13 +48,21 @@ const functions = {
   open: (generation: Generation, anew: boolean) => write(db => open(file, db, generation, anew)),
   markFilled: (generation: Generation, opening: string, endOffsets: readonly Offset[]) =>
     write(() => markFilled(file, generation, opening, endOffsets)),
-  serve: (generation: Generation) => write(db => serve(file, db, generation)),
+  serve: (generation: Generation, since: CommandPlace) => write(db => serve(file, db, generation, since)),
   dropStep: (generation: Generation) => write(db => dropStep(file, db, generation)),
   ping: () => file.use(() => file.prepare('SELECT count(*) FROM sqlite_schema').get()),
+  capacity: (): Capacity => file.use(() => diskOf(dirname(path))),
   close: () => file.close(),
 }
 
 export type WriterFunctions = typeof functions
+
+/** Of the disk that a folder is on. What is kept for the administrator counts neither as used nor as free, as in `df`. */
+function diskOf(folder: string): Capacity {
+  const { bsize, blocks, bfree, bavail } = statfsSync(folder)
+  const used = blocks - bfree
+  return { of: 'disk', usedBytes: used * bsize, limitBytes: (used + bavail) * bsize }
+}
 
 function apply(generation: Generation, batch: PackedBatch): ShardOutcome {
   const standing = standingOf(file, generation)

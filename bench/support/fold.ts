@@ -65,7 +65,7 @@ export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contend
     const rate = perSecond(RECORDS, startedMs)
     await pipeline.stop()
     await deadLetters.close()
-    await backend.admin(generation).drop()
+    for (const shard of backend.shards) await backend.admin(generation).drop(shard)
     return rate
   },
 })

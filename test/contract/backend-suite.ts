@@ -1,6 +1,8 @@
 import type { BackendModule } from '../../src/model/view-backend.ts'
 import { admin } from './backend/admin.ts'
 import { applying } from './backend/applying.ts'
+import { connecting } from './backend/connecting.ts'
+import { dropping } from './backend/dropping.ts'
 import { durability } from './backend/durability.ts'
 import { edges } from './backend/edges.ts'
 import { faults } from './backend/faults.ts'
@@ -8,6 +10,7 @@ import { listing } from './backend/listing.ts'
 import { reading } from './backend/reading.ts'
 import { scanning } from './backend/scanning.ts'
 import { separation } from './backend/separation.ts'
+import { serving } from './backend/serving.ts'
 import { states } from './backend/states.ts'
 import type { Store } from './backend/store.ts'
 import type { TestRunner } from './runner.ts'
@@ -22,7 +25,7 @@ import type { TestRunner } from './runner.ts'
 export interface SuiteOptions {
   readonly module: BackendModule<unknown>
   /**
-   * A config as it would stand in the config file, without `kind`. Called once a case, and each answer must lead to an empty store: another key prefix, schema or
+   * A config as it would stand in the config file, without `kind`; where the store has shards, give several. Called once a case, and each answer must lead to an empty store: another key prefix, schema or
    * server. Files in the data directory need nothing; each case has a directory of its own.
    */
   config(): unknown
@@ -40,6 +43,7 @@ export type { TestRunner } from './runner.ts'
 /** Defines the cases. Which of them is decided by the module's traits and by the options, never by its kind. */
 export function backendSuite(runner: TestRunner, options: SuiteOptions): void {
   runner.describe(`the contract of a view backend: ${options.module.kind}`, () => {
-    for (const section of [states, applying, reading, listing, edges, separation, scanning, admin, durability, faults]) section(runner, options)
+    const sections = [states, applying, reading, listing, edges, separation, scanning, admin, dropping, serving, connecting, durability, faults]
+    for (const section of sections) section(runner, options)
   })
 }

@@ -3,13 +3,21 @@ import { expect } from 'vitest'
 import { MemoryBackend } from '../../backends/memory/backend.ts'
 import sqlite from '../../backends/sqlite/index.ts'
 import type { Generation } from '../../src/model/generation.ts'
-import { type Batch, checkpointZero, type ShardOutcome, type ViewBackend, type ViewOp } from '../../src/model/view-backend.ts'
-import { at, batch, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import {
+  type Batch,
+  type CommandPlace,
+  checkpointZero,
+  type ShardOutcome,
+  type ViewAdmin,
+  type ViewBackend,
+  type ViewOp,
+} from '../../src/model/view-backend.ts'
+import { assertThrows, at, batch, commandAt, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { entriesOf, foundOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { quiet } from './quiet.ts'
 
-/** Any history of batches and faults leads every backend to what a plain map holds. */
+/** Any history of batches, faults and late commands leads every backend to what a plain map holds. */
 
 const PARTITIONS = 3
 const IDS = ['a', 'ab', 'b', '__proto__', 'constructor', 'é', '\uffff', '\u{10000}', 'job@2/keys', '%']
@@ -20,6 +28,8 @@ type Command =
   | { readonly kind: 'outOfTurn'; readonly partition: number; readonly distance: number; readonly changes: readonly Change[] }
   | { readonly kind: 'repeat'; readonly partition: number }
   | { readonly kind: 'reopen' | 'drop' | 'anew' }
+  | { readonly kind: 'late'; readonly act: 'open' | 'anew' | 'drop' | 'serve'; readonly which: number }
+  | { readonly kind: 'serve'; readonly topic: string; readonly offset: number }
   | { readonly kind: 'list'; readonly limit: number; readonly prefix: string }
 
 const partition = fc.nat({ max: PARTITIONS - 1 })
@@ -30,14 +40,36 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('outOfTurn'), partition, distance: fc.constantFrom(-2, -1, 1, 5), changes }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('repeat'), partition }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('reopen', 'drop', 'anew') }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('late'), act: fc.constantFrom('open', 'anew', 'drop', 'serve'), which: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('serve'), topic: fc.constantFrom('first', 'second'), offset: fc.nat({ max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('list'), limit: fc.integer({ min: 1, max: 12 }), prefix: fc.constantFrom('', ...IDS) }) },
 ) as fc.Arbitrary<Command>
 
 /** What is expected of all of them. */
 class Model {
+  /** The one whose number it has; those that had it before it were dropped. */
+  generation: Generation
+  readonly dropped: Generation[] = []
+  served: CommandPlace | undefined
   readonly entries = new Map<string, string>()
   readonly positions: number[] = Array(PARTITIONS).fill(0)
   readonly last: (Batch | undefined)[] = Array(PARTITIONS).fill(undefined)
+
+  constructor(generation: Generation) {
+    this.generation = generation
+  }
+
+  /** Its number is given to another. */
+  drop(): void {
+    this.dropped.push(this.generation)
+    this.generation = { ...this.generation, uid: `${this.generation.uid}+` }
+  }
+
+  serve(since: CommandPlace): 'shown' | 'outdated' {
+    if (this.served?.topicId === since.topicId && this.served.offset > since.offset) return 'outdated'
+    this.served = since
+    return 'shown'
+  }
 
   clear(): void {
     this.entries.clear()
@@ -86,7 +118,7 @@ export function memorySystem(shards: readonly string[]): System {
 }
 
 export async function sqliteSystem(dataDir: string): Promise<System> {
-  const connect = () => sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir, logger: quiet })
+  const connect = () => sqlite.connect({ path: 'views.sqlite' }, { name: 'local', dataDir, logger: quiet, shards: ['main'] })
   const system: System = {
     backend: await connect(),
     async reopen() {
@@ -158,18 +190,44 @@ async function expectSame(systems: readonly System[], generation: Generation, mo
 const opsOf = (given: readonly Change[], from: number): readonly ViewOp[] =>
   given.map(([id, text], index) => (text === undefined ? del(id, from + index) : set(id, text, from + index)))
 
-async function run(step: Command, systems: readonly System[], generation: Generation, model: Model): Promise<void> {
-  if ('partition' in step) await runBatch(step, systems, generation, model)
+async function run(step: Command, systems: readonly System[], model: Model): Promise<void> {
+  if ('partition' in step) await runBatch(step, systems, model.generation, model)
   else if (step.kind === 'reopen') for (const system of systems) await system.reopen()
   else if (step.kind === 'list') {
     for (const { backend } of systems) {
-      expect(await listOf(backend, generation, step.limit, step.prefix)).toEqual(model.sorted(step.prefix))
+      expect(await listOf(backend, model.generation, step.limit, step.prefix)).toEqual(model.sorted(step.prefix))
     }
-  } else {
-    if (step.kind === 'drop') for (const { backend } of systems) await backend.admin(generation).drop()
-    await openAll(systems, generation, step.kind === 'anew')
+  } else if (step.kind === 'serve') {
+    const since = commandAt(step.offset, `${step.topic} of ${model.generation.number}`)
+    const expected = model.serve(since)
+    await onEach(systems, model.generation, async (admin, shard) => expect(await admin.serve(shard, since)).toBe(expected))
+  } else if (step.kind === 'late') await runLate(step.act, model.dropped[step.which % model.dropped.length], systems)
+  else {
+    if (step.kind === 'drop') {
+      await onEach(systems, model.generation, (admin, shard) => admin.drop(shard))
+      model.drop()
+    }
+    await openAll(systems, model.generation, step.kind === 'anew')
     model.clear()
   }
+}
+
+/** What somebody does who doesn't know yet that it was dropped, while another has its name: nothing. */
+async function runLate(act: 'open' | 'anew' | 'drop' | 'serve', dropped: Generation | undefined, systems: readonly System[]): Promise<void> {
+  if (dropped === undefined) return
+  await onEach(systems, dropped, async (admin, shard) => {
+    if (act === 'drop') await admin.drop(shard)
+    else if (act === 'serve') await assertThrows('foreign-store', 'serve', () => admin.serve(shard, commandAt(9)))
+    else expect(await admin.open(shard, { anew: act === 'anew' })).toBe('dropped')
+  })
+}
+
+async function onEach(
+  systems: readonly System[],
+  generation: Generation,
+  work: (admin: ViewAdmin, shard: string) => Promise<unknown>,
+): Promise<void> {
+  for (const { backend } of systems) for (const shard of backend.shards) await work(backend.admin(generation), shard)
 }
 
 type BatchCommand = Extract<Command, { readonly partition: number }>
@@ -217,12 +275,11 @@ export async function runHistories(systems: readonly System[], options: { readon
   let number = 0
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 25 }), async commands => {
-      const generation = generationOf({ number: ++number, partitions: PARTITIONS })
-      const model = new Model()
-      await openAll(systems, generation, false)
-      for (const step of commands) await run(step, systems, generation, model)
-      await expectSame(systems, generation, model)
-      for (const { backend } of systems) await backend.admin(generation).drop()
+      const model = new Model(generationOf({ number: ++number, partitions: PARTITIONS }))
+      await openAll(systems, model.generation, false)
+      for (const step of commands) await run(step, systems, model)
+      await expectSame(systems, model.generation, model)
+      await onEach(systems, model.generation, (admin, shard) => admin.drop(shard))
     }),
     options,
   )

@@ -30,10 +30,10 @@ export function hookedBackend(backend: ViewBackend, hook: Hook): ViewBackend {
         open: (shard, options) => admin.open(shard, options),
         opening: shard => admin.opening(shard),
         markFilled: (shard, opening, ends) => admin.markFilled(shard, opening, ends),
-        serve: () => admin.serve(),
+        serve: (shard, since) => admin.serve(shard, since),
         marks: shard => admin.marks(shard),
         stats: shard => admin.stats(shard),
-        drop: signal => admin.drop(signal),
+        drop: (shard, signal) => admin.drop(shard, signal),
         async scan(shard, options) {
           await hook('scan')
           return await admin.scan(shard, options)
@@ -45,6 +45,7 @@ export function hookedBackend(backend: ViewBackend, hook: Hook): ViewBackend {
       }
     },
     ping: shard => backend.ping(shard),
+    capacity: shard => backend.capacity(shard),
     close: () => backend.close(),
   }
 }

@@ -9,7 +9,7 @@ export function configWithOwnBackend(folder: string, name: string, otherwise: st
     `import memory from ${JSON.stringify(join(memory, 'index.ts'))}
      import { MemoryBackend } from ${JSON.stringify(join(memory, 'backend.ts'))}
      class Mine extends MemoryBackend { ${otherwise} }
-     export default { ...memory, kind: ${JSON.stringify(name)}, connect: async () => new Mine(['a']) }`,
+     export default { ...memory, kind: ${JSON.stringify(name)}, shards: () => ['a'], connect: async (_, { shards }) => new Mine(shards) }`,
   )
   const path = join(folder, `${name}.yaml`)
   writeFileSync(

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { type Generation, identityOf } from '../../../src/model/generation.ts'
 import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, contentsOf, fold, openAll, openWith, set } from './folding.ts'
+import { batch, contentsOf, fold, openAll, openWith, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -48,45 +47,6 @@ export function admin(runner: TestRunner, options: SuiteOptions): void {
       for (const shard of others) {
         const owned = entries.filter(([id]) => store.backend.owner(id) === shard).length
         assert.equal((await store.backend.admin(generation).stats(shard)).entries, owned)
-      }
-    })
-  })
-
-  runner.describe('drop', () => {
-    test('leaves nothing that open could find again', async store => {
-      await openWith(store, generation, entries)
-      await store.backend.admin(generation).drop()
-      await openAll(store, generation)
-      for (const shard of store.shards) assert.equal((await store.backend.admin(generation).stats(shard)).entries, 0)
-    })
-
-    test('stops where the signal says so, and ends when it is repeated', async store => {
-      await openWith(store, generation, entries)
-      await store.backend.admin(generation).drop(AbortSignal.abort())
-      await store.backend.admin(generation).drop()
-      for (const shard of store.shards) await assertThrows('view-lost', 'filled', () => store.backend.reader(generation).filled(shard))
-      await openAll(store, generation)
-    })
-
-    test('of what serves can be followed by serve of another', async store => {
-      const next = generationOf({ number: 2 })
-      for (const each of [generation, next]) await openWith(store, each, { a: '1' })
-      await store.backend.admin(generation).serve()
-      await store.backend.admin(generation).drop()
-      await store.backend.admin(next).serve()
-      assert.deepEqual(await contentsOf(store, next), new Map([['a', '1']]))
-    })
-
-    test('that was half done does not harm another identity under the same name', async store => {
-      await openWith(store, generation, { a: '1' })
-      await store.backend.admin(generation).drop()
-      const other: Generation = { ...generation, uid: 'another uid' }
-      await openWith(store, other, { b: '2' })
-      await store.backend.admin(generation).drop()
-      assert.deepEqual(await contentsOf(store, other), new Map([['b', '2']]))
-      for (const shard of store.shards) {
-        const foreign = { kind: 'foreign', found: identityOf(other, shard) }
-        assert.deepEqual(await store.backend.admin(generation).open(shard), foreign)
       }
     })
   })

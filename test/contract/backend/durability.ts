@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { at, batch, bytesOf, contentsOf, fold, openAll, openWith, set } from './folding.ts'
+import { at, batch, bytesOf, commandAt, contentsOf, dropAll, fold, openAll, openWith, serveAll, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -49,9 +49,23 @@ export function durability(runner: TestRunner, options: SuiteOptions): void {
 
     test('what was dropped is absent after a new connect', async store => {
       await openWith(store, generation, { a: '1' })
-      await store.backend.admin(generation).drop()
+      await dropAll(store, generation)
       await store.reconnect()
       for (const shard of store.shards) assert.deepEqual(await store.backend.writer(generation).checkpoints(shard), { kind: 'lost' })
+    })
+
+    test('what was dropped stays so after a new connect, and what was served newer', async store => {
+      const [dropped, next] = [generation, generationOf({ number: 2 })]
+      for (const each of [dropped, next]) await openWith(store, each, { a: '1' })
+      await serveAll(store, dropped, commandAt(5))
+      await dropAll(store, dropped)
+      await store.reconnect()
+      for (const shard of store.shards) {
+        for (const anew of [false, true]) assert.equal(await store.backend.admin(dropped).open(shard, { anew }), 'dropped')
+        assert.equal(await store.backend.admin(next).serve(shard, commandAt(4)), 'outdated')
+        assert.equal(await store.backend.admin(next).serve(shard, commandAt(5)), 'shown')
+        assert.equal(await store.backend.admin({ ...dropped, uid: 'another uid' }).open(shard), 'opened')
+      }
     })
 
     test('after each of many connects the fold goes on where it was', async store => {

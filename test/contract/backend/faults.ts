@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Generation } from '../../../src/model/generation.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, contentsOf, fold, markFilled, openWith, set, textOf } from './folding.ts'
+import { assertThrows, batch, commandAt, contentsOf, dropAll, fold, markFilled, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -50,10 +50,25 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
     })
   }
 
+  if (lose !== undefined) {
+    runner.describe('a shard that was lost with its fence', () => {
+      test('takes a generation that was dropped there, and a command of any age', async (store, shard) => {
+        const admin = store.backend.admin(generation)
+        assert.equal(await admin.serve(shard, commandAt(5)), 'shown')
+        await dropAll(store, generation)
+        await lose(store, shard)
+        assert.equal(await admin.open(shard), 'opened')
+        assert.equal(await admin.serve(shard, commandAt(4)), 'shown')
+        for (const other of store.shards.filter(name => name !== shard)) assert.equal(await admin.open(other), 'dropped')
+      })
+    })
+  }
+
   if (cutOff !== undefined) {
     runner.describe('a shard that does not answer', () => {
       test('is unavailable, while the others go on, and is as it was when it answers again', async (store, shard) => {
         const opening = await store.backend.admin(generation).opening(shard)
+        const told = await store.backend.capacity(shard)
         const back = await cutOff(store, shard)
         const reader = store.backend.reader(generation)
         const writer = store.backend.writer(generation)
@@ -71,10 +86,12 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
           ['markFilled', () => store.backend.admin(generation).markFilled(shard, opening, [])],
           ['marks', () => store.backend.admin(generation).marks(shard)],
           ['filled', () => reader.filled(shard)],
-          ['serve', () => store.backend.admin(generation).serve()],
+          ['serve', () => store.backend.admin(generation).serve(shard, commandAt(1))],
+          ['drop', () => store.backend.admin(generation).drop(shard)],
         ] as const) {
           await assertThrows('view-unavailable', what, read)
         }
+        if (told !== undefined) await assertThrows('view-unavailable', 'capacity', () => store.backend.capacity(shard))
         await assertOthersGoOn(store, shard, generation)
         await back()
         assert.equal(await store.backend.ping(shard), undefined)

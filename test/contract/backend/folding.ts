@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Generation } from '../../../src/model/generation.ts'
 import { limits } from '../../../src/model/limits.ts'
 import type { Offset, Slice } from '../../../src/model/record.ts'
-import type { Batch, Checkpoint, ViewAdmin, ViewOp } from '../../../src/model/view-backend.ts'
+import type { Batch, Checkpoint, CommandPlace, ViewAdmin, ViewOp } from '../../../src/model/view-backend.ts'
 import { entriesOf } from './paging.ts'
 import type { Store } from './store.ts'
 
@@ -57,6 +57,19 @@ export const markFilled = async (admin: ViewAdmin, shard: string, endOffsets: re
 export async function fillAll(store: Store, generation: Generation): Promise<void> {
   const admin = store.backend.admin(generation)
   for (const shard of store.shards) await markFilled(admin, shard)
+}
+
+/** Drops a generation from every shard. */
+export async function dropAll(store: Store, generation: Generation, signal?: AbortSignal): Promise<void> {
+  for (const shard of store.shards) await store.backend.admin(generation).drop(shard, signal)
+}
+
+/** Where a command of the control topic stands. */
+export const commandAt = (offset: Offset, topicId = 'control'): CommandPlace => ({ topicId, offset })
+
+/** Has every shard show a generation, and answer that it does. */
+export async function serveAll(store: Store, generation: Generation, since = commandAt(1)): Promise<void> {
+  for (const shard of store.shards) assert.equal(await store.backend.admin(generation).serve(shard, since), 'shown')
 }
 
 /** Gives every shard a stretch of one partition: the ops it owns, or none. Each must take it. */

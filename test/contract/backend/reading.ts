@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, batch, fold, markFilled, openAll, openWith, set, textOf } from './folding.ts'
+import { assertThrows, batch, dropAll, fold, markFilled, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 const generation = generationOf()
@@ -100,11 +100,12 @@ export function reading(runner: TestRunner, options: SuiteOptions): void {
       await openAll(store, generation)
       const admin = store.backend.admin(generation)
       const earlier = await Promise.all(store.shards.map(shard => admin.opening(shard)))
-      await admin.drop()
-      await openAll(store, generation)
+      await dropAll(store, generation)
+      const other = { ...generation, uid: 'another uid' }
+      await openAll(store, other)
       for (const [index, shard] of store.shards.entries()) {
-        assert.equal(await admin.markFilled(shard, earlier[index] ?? '', []), false)
-        assert.equal(await store.backend.reader(generation).filled(shard), false)
+        for (const each of [generation, other]) assert.equal(await store.backend.admin(each).markFilled(shard, earlier[index] ?? '', []), false)
+        assert.equal(await store.backend.reader(other).filled(shard), false)
       }
     })
 

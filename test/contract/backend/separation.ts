@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, at, batch, contentsOf, fold, openWith, set } from './folding.ts'
+import { assertThrows, at, batch, contentsOf, dropAll, fold, openWith, serveAll, set } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /** Names that could meet if a store joined them carelessly. */
@@ -46,7 +46,7 @@ export function separation(runner: TestRunner, options: SuiteOptions): void {
     test('are dropped, and opened anew, one by one', async store => {
       for (const [number, generation] of NEIGHBOURS.entries()) await openWith(store, generation, [...expected(number)])
       for (const [number, generation] of NEIGHBOURS.entries()) {
-        if (number % 2 === 0) await store.backend.admin(generation).drop()
+        if (number % 2 === 0) await dropAll(store, generation)
         else for (const shard of store.shards) await store.backend.admin(generation).open(shard, { anew: true })
         const reader = store.backend.reader(generation)
         await assertThrows(number % 2 === 0 ? 'view-lost' : 'view-folding', 'list', () => reader.list({ limit: 1 }))
@@ -60,12 +60,12 @@ export function separation(runner: TestRunner, options: SuiteOptions): void {
       const [first, second] = NEIGHBOURS
       if (first === undefined || second === undefined) return
       for (const generation of [first, second]) await openWith(store, generation, { a: '1' })
-      for (const generation of [first, second, second, first]) await store.backend.admin(generation).serve()
+      for (const generation of [first, second, second, first]) await serveAll(store, generation)
       for (const shard of store.shards) assert.deepEqual(await store.backend.admin(first).marks(shard), { filled: true, shown: true })
       await fold(store, first, batch(1, 0, 1, [set('b', '2')]))
       for (const shard of store.shards) await store.backend.admin(first).open(shard, { anew: true })
-      await store.backend.admin(first).drop()
-      await store.backend.admin(second).serve()
+      await dropAll(store, first)
+      await serveAll(store, second)
       assert.deepEqual(await contentsOf(store, second), new Map([['a', '1']]))
     })
   })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { type Generation, generationName, type Identity, identityOf } from '../../../src/model/generation.ts'
-import { checkpointZero } from '../../../src/model/view-backend.ts'
+import { type Capacity, checkpointZero } from '../../../src/model/view-backend.ts'
 import type { SuiteOptions } from '../backend-suite.ts'
 import type { TestRunner } from '../runner.ts'
-import { assertThrows, at, batch, openAll, openWith, set, textOf } from './folding.ts'
+import { assertThrows, at, batch, commandAt, dropAll, openAll, openWith, set, textOf } from './folding.ts'
 import { generationOf, type Store, storeCase } from './store.ts'
 
 /**
@@ -40,6 +40,10 @@ async function markWhateverStands(store: Store, generation: Generation, shard: s
   const opening = openings.find(each => each.status === 'fulfilled')?.value ?? ''
   return await store.backend.admin(generation).markFilled(shard, opening, [])
 }
+
+/** What is wrong with it, if anything is. */
+const faultOf = (capacity: Capacity | undefined): unknown =>
+  capacity === undefined || (capacity.usedBytes >= 0 && capacity.limitBytes > 0 && Number.isFinite(capacity.limitBytes)) ? undefined : capacity
 
 const lost = answers({ kind: 'lost' })
 const foreign = (generation: Generation, shard: string): Expected => answers({ kind: 'foreign', found: foreignIdentity(generation, shard) })
@@ -94,7 +98,7 @@ const operations: readonly Operation[] = [
       open: answers('kept'),
       filled: answers('kept'),
       foreign: foreign(generation, shard),
-      dropped: answers('opened'),
+      dropped: answers('dropped'),
       lost: answers('opened'),
     }),
   },
@@ -106,7 +110,7 @@ const operations: readonly Operation[] = [
       open: answers('opened'),
       filled: answers('opened'),
       foreign: foreign(generation, shard),
-      dropped: answers('opened'),
+      dropped: answers('dropped'),
       lost: answers('opened'),
     }),
   },
@@ -129,8 +133,8 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'serve',
-    run: (store, generation) => store.backend.admin(generation).serve(),
-    expected: () => ({ ...reads, open: nothing, filled: nothing }),
+    run: (store, generation, shard) => store.backend.admin(generation).serve(shard, commandAt(1)),
+    expected: () => ({ ...reads, open: answers('shown'), filled: answers('shown') }),
   },
   {
     name: 'marks',
@@ -179,7 +183,12 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'drop',
-    run: (store, generation) => store.backend.admin(generation).drop(),
+    run: (store, generation, shard) => store.backend.admin(generation).drop(shard),
+    expected: () => ({ absent: nothing, open: nothing, filled: nothing, foreign: nothing, dropped: nothing, lost: nothing }),
+  },
+  {
+    name: 'capacity',
+    run: async (store, _generation, shard) => faultOf(await store.backend.capacity(shard)),
     expected: () => ({ absent: nothing, open: nothing, filled: nothing, foreign: nothing, dropped: nothing, lost: nothing }),
   },
   {
@@ -200,7 +209,7 @@ async function enter(state: State, options: SuiteOptions, store: Store, generati
   }
   if (state === 'filled' || state === 'dropped' || state === 'lost') await openWith(store, generation, { one: '1' })
   if (state === 'foreign') await openWith(store, otherOf(generation), { one: '1' })
-  if (state === 'dropped') await store.backend.admin(generation).drop()
+  if (state === 'dropped') await dropAll(store, generation)
   if (state === 'lost') for (const shard of store.shards) await options.lose?.(store, shard)
   if (state === 'closed') await store.backend.close()
 }
@@ -223,7 +232,7 @@ export function states(runner: TestRunner, options: SuiteOptions): void {
         assert.equal(await markWhateverStands(store, generation, shard), false)
         await store.backend.writer(generation).apply(shard, batch(0, 1, 2, [set('one', 'overwritten')]))
       }
-      await store.backend.admin(generation).drop()
+      await dropAll(store, generation)
       assert.deepEqual((await store.backend.reader(other).get(['one'])).map(textOf), ['1'])
     })
 

@@ -31,15 +31,15 @@ export class Store {
     return this.#backend.shards
   }
 
-  /** Closes the backend and connects another with the same config. */
-  async reconnect(): Promise<void> {
+  /** Closes the backend and connects another with the same config: to these of its shards. */
+  async reconnect(shards = this.#options.module.shards(this.config)): Promise<void> {
     await this.#backend.close()
-    this.#backend = await this.#options.module.connect(this.config, contextOf(this.dataDir))
+    this.#backend = await this.#options.module.connect(this.config, contextOf(this.dataDir, shards))
   }
 }
 
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
-const contextOf = (dataDir: string): BackendContext => ({ name: 'contract', dataDir, logger: quiet })
+const contextOf = (dataDir: string, shards: readonly string[]): BackendContext => ({ name: 'contract', dataDir, logger: quiet, shards })
 
 /** Runs a case on a store of its own. */
 async function withStore(options: SuiteOptions, work: (store: Store) => Promise<void>): Promise<void> {
@@ -48,7 +48,8 @@ async function withStore(options: SuiteOptions, work: (store: Store) => Promise<
     const checked = await options.module.config['~standard'].validate(options.config())
     assert.equal(checked.issues, undefined, 'the config that `config()` gives has faults')
     const config = (checked as { readonly value: unknown }).value
-    const store = new Store(options, config, dataDir, await options.module.connect(config, contextOf(dataDir)))
+    const context = contextOf(dataDir, options.module.shards(config))
+    const store = new Store(options, config, dataDir, await options.module.connect(config, context))
     try {
       await work(store)
     } finally {

@@ -27,6 +27,7 @@ const STORE = 'test/simulation/shard.ts'
 const FOLD = 'src/pipeline/partition-fold.ts'
 const LETTERS = 'src/pipeline/dead-letters.ts'
 const SQLITE = 'backends/sqlite/writer-thread.ts'
+const SQLITE_ADMIN = 'backends/sqlite/admin.ts'
 const MEMORY = 'backends/memory/shard.ts'
 
 /** As all three have it. */
@@ -184,16 +185,36 @@ const inTheBackends: readonly Mutant[] = [
     'SQLite: a read that does not ask for the mark',
     edit('backends/sqlite/reader-thread.ts', 'if (assertOpen(file, generation).filled) return', 'if (assertOpen(file, generation)) return'),
   ),
+  contracted('SQLite: filled for an earlier opening', edit(SQLITE_ADMIN, ' || openingOf(file, generation) !== opening) return', ') return')),
+  contracted('SQLite: filled by position', edit(SQLITE_ADMIN, '|| !vouchesFor(checkpoints, endOffsets)', '')),
+  contracted('SQLite: what was dropped is opened again', edit(SQLITE_ADMIN, "if (wasDropped(file, generation)) return 'dropped'", '')),
+  contracted('SQLite: a late command serves', edit(SQLITE_ADMIN, "if (isOutdated(file, generation, since)) return 'outdated'", '')),
   contracted(
-    'SQLite: filled for an earlier opening',
-    edit('backends/sqlite/admin.ts', ' || openingOf(file, generation) !== opening) return', ') return'),
+    'SQLite: a command of another topic does not serve',
+    edit('backends/sqlite/fence.ts', 'WHERE command_topic_id = ? AND', 'WHERE ? <> 1 AND'),
   ),
-  contracted('SQLite: filled by position', edit('backends/sqlite/admin.ts', '|| !vouchesFor(checkpoints, endOffsets)', '')),
+  contracted(
+    'SQLite: a drop leaves no uid where another identity stands',
+    edit(
+      SQLITE_ADMIN,
+      "    recordDrop(file, db, generation)\n    if (standing.kind !== 'foreign') takeIdentity(file, db, generation)",
+      "    if (standing.kind === 'foreign') return true\n    recordDrop(file, db, generation)\n    takeIdentity(file, db, generation)",
+    ),
+  ),
+  contracted(
+    'SQLite: a drop leaves what people see',
+    edit(SQLITE_ADMIN, "if (namesake(file, generation)?.shows === 'this') db.exec", 'if (!tables) db.exec'),
+  ),
   contracted('SQLite: deletes are lost', edit(SQLITE, 'if (value === undefined) del.run(id)', 'if (value === undefined) del.setReturnArrays(true)')),
   contracted(
     'memory: filled for an earlier opening',
     edit('backends/memory/operations.ts', ' || found.copy.opening !== opening) return', ') return'),
   ),
+  contracted(
+    'memory: what was dropped is opened again',
+    edit(MEMORY, "if (this.#fence(generation).dropped.has(generation.uid)) return 'dropped'", ''),
+  ),
+  contracted('memory: a late command serves', edit(MEMORY, "if (fence.isOutdated(since)) return 'outdated'", '')),
   contracted('memory: no compare', edit(MEMORY, COMPARE, 'if (checkpoint.position < 0) return')),
   contracted('memory: what is vouched for is not compared', edit(MEMORY, ' || checkpoint.vouched !== batch.vouched', '')),
   contracted('memory: a missing checkpoint is read as 0', edit(MEMORY, "if (checkpoint === undefined) return { kind: 'lost' }", '')),

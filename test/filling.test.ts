@@ -22,12 +22,12 @@ describe('a view that is filled', () => {
         open: (shard, how) => real.open(shard, how),
         opening: shard => real.opening(shard),
         markFilled: (shard, opening, ends) => real.markFilled(shard, opening, ends),
-        serve: () => real.serve(),
+        serve: (shard, since) => real.serve(shard, since),
         marks: shard => real.marks(shard),
         stats: shard => real.stats(shard),
         scan: (shard, options) => real.scan(shard, options),
         look: (shard, ids) => real.look(shard, ids),
-        drop: signal => real.drop(signal),
+        drop: (shard, signal) => real.drop(shard, signal),
         ...changed,
       }
       return new Filling({ log, topic, backend, logger, stop: error => stopped.push(error) }, admin)
@@ -35,19 +35,22 @@ describe('a view that is filled', () => {
     return { worker, stopped, topic, backend, generation, real, reader: backend.reader(generation) }
   }
 
-  it('is looked at again where a shard was opened anew while it was being shown', async () => {
+  it('is looked at again where a shard was opened anew while it was being marked', async () => {
     const { worker, real, reader } = await setUp()
-    const serving = Promise.withResolvers<void>()
+    const marking = Promise.withResolvers<void>()
     const release = Promise.withResolvers<void>()
     const filling = worker({
-      serve: async () => {
-        serving.resolve()
-        await release.promise
-        await real.serve()
+      markFilled: async (shard, opening, ends) => {
+        const marked = await real.markFilled(shard, opening, ends)
+        if (shard === 'b') {
+          marking.resolve()
+          await release.promise
+        }
+        return marked
       },
     })
     filling.start()
-    await serving.promise
+    await marking.promise
     await real.open('b', { anew: true })
     filling.opened('b')
     release.resolve()
@@ -143,8 +146,8 @@ describe('a view that is filled', () => {
     await filling.stop()
   })
 
-  it.each(['opening', 'markFilled', 'serve'] as const)('is stopped by a bug that the store’s code meets in %s, and not by an outage', async asked => {
-    const { worker, stopped, real } = await setUp()
+  it.each(['opening', 'markFilled'] as const)('is stopped by a bug that the store’s code meets in %s, and not by an outage', async asked => {
+    const { worker, stopped } = await setUp()
     const askedAgain = Promise.withResolvers<void>()
     let asks = 0
     let thrown: unknown = new LogfoldError('view-unavailable', 'away')
@@ -161,11 +164,10 @@ describe('a view that is filled', () => {
     thrown = new TypeError('odd')
     await until(() => expect(stopped).toMatchObject([{ code: 'internal', message: expect.stringContaining('odd'), cause: thrown }]))
     await filling.stop()
-    await real.serve()
   })
 
   it('is stopped by a bug of one shard, though another one is away', async () => {
-    const { worker, stopped, real } = await setUp()
+    const { worker, stopped } = await setUp()
     const filling = worker({
       opening: async shard => {
         throw shard === 'a' ? new LogfoldError('view-unavailable', 'away') : new TypeError('odd')
@@ -174,32 +176,51 @@ describe('a view that is filled', () => {
     filling.start()
     await until(() => expect(stopped).toMatchObject([{ code: 'internal' }]))
     await filling.stop()
-    await real.serve()
   })
 
-  it('is shown again where nothing is any more, and left alone where something is', async () => {
-    const { worker, real } = await setUp()
-    let shows = 0
-    let shown = true
-    const served = new EventEmitter()
+  it('is never shown to people: that is for whoever knows which serves', async () => {
+    const { worker, real, reader } = await setUp()
+    let serves = 0
     const filling = worker({
-      marks: async () => ({ filled: true, shown }),
+      marks: async shard => ({ ...(await real.marks(shard)), shown: false }),
       serve: async () => {
-        await real.serve()
-        shows++
-        served.emit('served')
+        serves++
+        return 'shown'
       },
     })
-    const first = once(served, 'served')
     filling.start()
-    await first
+    for (const shard of ['a', 'b']) await until(async () => expect(await reader.filled(shard)).toBe(true))
     await filling.check('a')
-    expect(shows).toBe(1)
-    shown = false
-    const second = once(served, 'served')
+    await filling.stop()
+    expect(serves).toBe(0)
+  })
+
+  it('is marked again where the mark is gone', async () => {
+    const { worker, real } = await setUp()
+    let marks = 0
+    let filled = true
+    const marked = new EventEmitter()
+    const filling = worker({
+      marks: async () => ({ filled, shown: true }),
+      markFilled: async (...args) => {
+        const done = await real.markFilled(...args)
+        if (++marks >= 2) marked.emit('marked')
+        return done
+      },
+    })
+    const both = once(marked, 'marked')
+    filling.start()
+    await both
+    await filling.stop()
+    filling.start()
+    await until(() => expect(marks).toBe(4))
     await filling.check('a')
-    await second
-    expect(shows).toBe(2)
+    expect(marks).toBe(4)
+    filled = false
+    const again = once(marked, 'marked')
+    await filling.check('a')
+    await again
+    expect(marks).toBe(5)
     await filling.stop()
   })
 
@@ -219,14 +240,14 @@ describe('a view that is filled', () => {
     },
   )
 
-  it('waits between two tries to show it, and complains once', async () => {
+  it('waits between two tries to mark it, and complains once', async () => {
     const warnings: string[] = []
     const { worker } = await setUp({ ...quiet, warn: message => warnings.push(message) })
     let tries = 0
     const third = Promise.withResolvers<void>()
     const filling = worker({
-      serve: async () => {
-        if (++tries === 3) third.resolve()
+      markFilled: async shard => {
+        if (shard === 'a' && ++tries === 3) third.resolve()
         throw new LogfoldError('view-unavailable', 'locked')
       },
     })

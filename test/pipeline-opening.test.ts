@@ -32,3 +32,19 @@ describe('before it opens a shard the pipeline asks all of them what they hold, 
     release()
   })
 })
+
+it('a shard that the generation was dropped from is waited for, and stays as it is, while the others are folded', async () => {
+  const backend = new MemoryBackend(['a', 'b'])
+  const test = await start({ backend })
+  await backend.admin(test.generation).drop('a')
+  await test.pipeline.start()
+  await until(() =>
+    expect(test.pipeline.status().shards).toEqual([
+      { shard: 'a', state: 'waiting', detail: 'this generation was dropped there' },
+      { shard: 'b', state: 'up', detail: undefined },
+    ]),
+  )
+  await test.stop()
+  expect(test.stopped).toEqual([])
+  expect(await backend.writer(test.generation).checkpoints('a')).toEqual({ kind: 'lost' })
+})

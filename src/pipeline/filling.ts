@@ -7,7 +7,7 @@ import type { ViewAdmin, ViewBackend } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
 import { asStop } from './stops.ts'
 
-/** A view that is being filled is looked at this often, so that it serves soon after it could. */
+/** A view that is being filled is looked at this often, so that it is read soon after it could be. */
 const LOOK_DELAY_MAX_MS = 400
 
 interface FillingOptions {
@@ -27,7 +27,7 @@ interface Goal {
 
 /**
  * Marks each shard as filled once it vouches for the end offsets seen when this process began to look (or when the shard was opened), over all partitions,
- * whoever folds them; and shows the generation to people once all shards are. Done by the worker that holds partition 0.
+ * whoever folds them. Done by the worker that holds partition 0.
  */
 export class Filling {
   readonly #options: FillingOptions
@@ -51,28 +51,22 @@ export class Filling {
   /** The shard was opened, or came back from before it was filled: it is looked at again. */
   opened(shard: string): void {
     this.#missing.set(shard, undefined)
-    this.#resume()
+    if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
   }
 
   /**
-   * Looks whether a shard still has its marks: it lost them with an older state that was brought back, or to somebody who took them away. A shard that can't be asked is
-   * for whoever watches it. Where people see something, it is left as it is. @throws bugs
+   * Looks whether a shard still has its mark: it lost it with an older state that was brought back, or to somebody who took it away. A shard that can't be asked is
+   * for whoever watches it. @throws bugs
    */
   async check(shard: string): Promise<void> {
     if (this.#missing.has(shard) || this.#stopping.signal.aborted) return
-    const { filled, shown } = (await ifAnswered(() => this.#admin.marks(shard))) ?? { filled: true, shown: true }
+    const { filled } = (await ifAnswered(() => this.#admin.marks(shard))) ?? { filled: true }
     if (!filled) this.opened(shard)
-    if (!shown) this.#resume()
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#watching
-  }
-
-  /** To fill what is missing, and show the view. */
-  #resume(): void {
-    if (!this.#stopping.signal.aborted) this.#watching ??= this.#watch()
   }
 
   async #watch(): Promise<void> {
@@ -81,11 +75,7 @@ export class Filling {
     for (let failing = false; !signal.aborted; ) {
       try {
         await this.#fill()
-        if (this.#missing.size === 0) {
-          await this.#admin.serve()
-          // A shard that was opened meanwhile has to be filled again.
-          if (this.#missing.size === 0) break
-        }
+        if (this.#missing.size === 0) break
         failing = false
       } catch (error) {
         if (isLogfoldError(error, 'closed')) break
@@ -93,7 +83,7 @@ export class Filling {
           this.#options.stop(asStop(error, 'Filling'))
           break
         }
-        if (!failing) this.#options.logger.warn('The view cannot be marked as filled, or be shown; trying on', { cause: messageOf(error) })
+        if (!failing) this.#options.logger.warn('The view cannot be marked as filled; trying on', { cause: messageOf(error) })
         failing = true
       }
       await backoff.wait(signal)

@@ -86,7 +86,8 @@ export class Openings {
         this.#counts.set(shard, this.count(shard) + 1)
         logger.info('Opened a shard; it is folded from the start', { shard, anew })
         opened(shard)
-      } else if (outcome !== 'kept') throw foreignShard(generation, shard, outcome.found)
+      } else if (outcome === 'dropped') report.waiting(shard, 'this generation was dropped there')
+      else if (outcome !== 'kept') throw foreignShard(generation, shard, outcome.found)
     } catch (error) {
       if (!isLogfoldError(error, 'view-unavailable')) throw error
       report.waiting(shard, messageOf(error))

@@ -82,9 +82,7 @@ export class SimBackend implements ViewBackend {
       opening: shard => this.ask(shard, undefined, (server, shard) => server.opening({ generation, shard })),
       markFilled: (shard, opening, endOffsets) =>
         this.ask(shard, `mark ${opening} filled ${endOffsets}`, (server, shard) => server.markFilled({ generation, shard }, opening, endOffsets)),
-      serve: async () => {
-        for (const shard of this.shards) await this.ask(shard, undefined, (server, shard) => server.serve({ generation, shard }))
-      },
+      serve: unused,
       marks: async shard => {
         const filled = await this.ask(shard, undefined, (server, shard) => server.filled({ generation, shard }))
         return { filled, shown: true }
@@ -97,6 +95,8 @@ export class SimBackend implements ViewBackend {
   }
 
   async ping(): Promise<undefined> {}
+
+  async capacity(): Promise<undefined> {}
 
   async close(): Promise<void> {
     this.#closed = true

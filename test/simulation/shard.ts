@@ -171,10 +171,6 @@ export class SimShard {
     })
   }
 
-  async serve(meant: Meant): Promise<void> {
-    await this.#begin('write')(() => this.#assertOpen(meant))
-  }
-
   async get(meant: Meant, ids: readonly string[]): Promise<readonly (string | undefined)[]> {
     return await this.#begin('read')(() => {
       const values = ids.map(id => this.disk.values.get(id))

@@ -46,7 +46,7 @@ export async function bench(args: readonly string[]): Promise<void> {
   await using servers = await startRedis({ servers: NAMES.length })
   const ports = servers.servers.map(({ port }) => port)
   const shards = Object.fromEntries(NAMES.map((name, at) => [name, `redis://127.0.0.1:${ports[at]}`]))
-  const backend = new RedisBackend({ shards, keyPrefix: '' }, quiet)
+  const backend = new RedisBackend({ shards, keyPrefix: '' }, NAMES, quiet)
   const admin = backend.admin(generation)
   const ops = Array.from({ length: RECORDS }, (_, offset) => setOpAt(offset))
   const some = ops.slice(0, GETS)

@@ -1,7 +1,7 @@
-import { LogfoldError } from '../../src/model/errors.ts'
-import { type Generation, generationName } from '../../src/model/generation.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import {
+  type CommandPlace,
   checkpointZero,
   type Look,
   type Marks,
@@ -12,47 +12,36 @@ import {
   type ViewAdmin,
   vouchesFor,
 } from '../../src/model/view-backend.ts'
+import { drop } from './drop.ts'
 import { Emptying } from './emptying.ts'
-import { outage } from './faults.ts'
+import { droppedField } from './fence.ts'
 import { type Inspection, inspect } from './inspect.ts'
 import { look } from './look.ts'
 import type { Names } from './names.ts'
 import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { scanPage } from './scan.ts'
-import { script } from './script.ts'
+import { ASK, script } from './script.ts'
+import { isShown, serve } from './serve.ts'
 import type { Exclusive, Shard, Shards } from './shard.ts'
-import {
-  assertOpen,
-  checkpointOf,
-  checkpointsOf,
-  checkpointText,
-  identityText,
-  openingOf,
-  openingText,
-  type Standing,
-  standingOf,
-} from './standing.ts'
-import { begin, commit, discard } from './transaction.ts'
-
-/** How often an operation begins anew because somebody else was at the same keys. */
-const TRIES = 20
+import { assertOpen, checkpointOf, checkpointsOf, checkpointText, identityText, openingOf, openingText, standingOf } from './standing.ts'
+import { stats } from './stats.ts'
+import { ask, begin, commit, discard, inTheWay, TRIES, textOf } from './transaction.ts'
 
 /**
- * KEYS: the identity, the mark `filled`, what serves, `emptying`; a checkpoint, or nothing.
- * ARGV: what was found at the identity, what serves when that is to go, too; what was found at the checkpoint. Empty where there was nothing.
+ * KEYS: the identity, the mark `filled`, `emptying`; a checkpoint, or nothing.
+ * ARGV: what was found at the identity; what was found at the checkpoint. Empty where there was nothing.
  * Takes identity and mark away, so that nobody reads or writes any more. The identity becomes `emptying`.
  * Returns 0 where something else stands now than was found: then nothing was done. Else 1.
  */
 const TAKE_IDENTITY = `local found = redis.call('MGET', unpack(KEYS))
 if (found[1] or '') ~= ARGV[1] then return 0 end
-if KEYS[5] and (found[5] or '') ~= ARGV[3] then return 0 end
-if found[1] then redis.call('RENAME', KEYS[1], KEYS[4]) end
+if KEYS[4] and (found[4] or '') ~= ARGV[2] then return 0 end
+if found[1] then redis.call('RENAME', KEYS[1], KEYS[3]) end
 redis.call('UNLINK', KEYS[2])
-if found[3] == ARGV[2] then redis.call('UNLINK', KEYS[3]) end
 return 1`
 
-/** Each change looks, in the moment it is made, whether what it rests on still stands: of several that open, mark or drop at the same time each finds what the others left. */
+/** Each change looks, in the moment it is made, whether what it rests on still stands: of several that open, mark, show or drop at the same time each finds what the others left. */
 export class RedisAdmin implements ViewAdmin {
   readonly #shards: Shards
   readonly #generation: Generation
@@ -70,8 +59,8 @@ export class RedisAdmin implements ViewAdmin {
       let anew = options.anew ?? false
       for (let tries = 0; tries < TRIES; tries++) {
         const outcome = await this.#open(shard, connection, anew)
-        if (typeof outcome === 'object' || outcome === 'opened' || outcome === 'kept') return outcome
-        // Somebody else opened it since this began.
+        if (outcome !== 'again' && outcome !== 'overtaken') return outcome
+        // Somebody else opened or dropped it since this began.
         if (outcome === 'overtaken') anew = false
       }
       throw inTheWay(shard)
@@ -92,7 +81,8 @@ export class RedisAdmin implements ViewAdmin {
     return await shard.exclusive(async connection => {
       for (let tries = 0; tries < TRIES; tries++) {
         // Not the others: while the identity isn't touched, the opening is the same, and the checkpoints only grow.
-        const [found, kept, ...rest] = await begin(shard, connection, [identity], [identity, present, ...checkpoints])
+        const [values] = await begin(shard, connection, [identity], new Request().command('MGET', identity, present, ...checkpoints))
+        const [found, kept, ...rest] = values as readonly Reply[]
         const all = checkpointsOf(rest)
         const meant = standingOf(found, this.#generation, name).kind === 'open' && openingOf(kept) === opening
         if (!meant || all === undefined || !vouchesFor(all, endOffsets)) {
@@ -105,13 +95,9 @@ export class RedisAdmin implements ViewAdmin {
     })
   }
 
-  async serve(): Promise<void> {
-    for (const shard of this.#shards.all) {
-      const [reply] = await shard.read(new Request().command('MGET', this.#names.identity))
-      const [found] = reply as readonly Reply[]
-      assertOpen(found, this.#generation, shard)
-    }
-    for (const shard of this.#shards.all) await shard.exclusive(connection => this.#serve(shard, connection))
+  async serve(name: string, since: CommandPlace): Promise<'shown' | 'outdated'> {
+    const shard = this.#shards.shard(name)
+    return await shard.exclusive(connection => serve(shard, connection, this.#generation, this.#names, since))
   }
 
   async marks(name: string): Promise<Marks> {
@@ -120,16 +106,11 @@ export class RedisAdmin implements ViewAdmin {
     const [reply] = await shard.read(new Request().command('MGET', identity, filled, serving))
     const [found, mark, shown] = reply as readonly Reply[]
     assertOpen(found, this.#generation, shard)
-    return { filled: Buffer.isBuffer(mark), shown: Buffer.isBuffer(shown) }
+    return { filled: Buffer.isBuffer(mark), shown: isShown(shown, this.#generation) }
   }
 
   async stats(name: string): Promise<ShardStats> {
-    const shard = this.#shards.shard(name)
-    const { identity, ids } = this.#names
-    const count = this.#generation.ordered ? 'ZCARD' : 'SCARD'
-    const [found, entries] = await shard.read(new Request().command('GET', identity).command(count, ids))
-    const open = standingOf(found, this.#generation, name).kind === 'open'
-    return { entries: open ? Number(entries) : 0, bytes: undefined }
+    return await stats(this.#shards.shard(name), this.#generation, this.#names)
   }
 
   async scan(name: string, options: ScanOptions): Promise<Scan> {
@@ -141,39 +122,25 @@ export class RedisAdmin implements ViewAdmin {
     return await shard.list(read => look(read, shard, this.#generation, this.#names, ids))
   }
 
-  async drop(signal?: AbortSignal): Promise<void> {
-    const mine = new Map<Shard, 'open' | 'lost'>()
-    for (const shard of this.#shards.all) {
-      shard.assertOpen()
-      if (signal?.aborted) return
-      const standing = await shard.exclusive(connection => this.#takeIdentity(shard, connection))
-      if (standing !== 'foreign') mine.set(shard, standing)
-    }
-    for (const [shard, standing] of mine) {
-      if (signal?.aborted) return
-      await shard.exclusive(connection => this.#dropEntries(shard, connection, standing === 'lost', signal))
-    }
-  }
-
-  async #serve(shard: Shard, connection: Exclusive): Promise<void> {
-    const { identity, serving } = this.#names
-    for (let tries = 0; tries < TRIES; tries++) {
-      const [found] = await begin(shard, connection, [identity], [identity])
-      assertOpen(found, this.#generation, shard)
-      if (await commit(shard, connection, new Request().command('SET', serving, generationName(this.#generation)))) return
-    }
-    throw inTheWay(shard)
+  async drop(name: string, signal?: AbortSignal): Promise<void> {
+    const shard = this.#shards.shard(name)
+    shard.assertOpen()
+    if (signal?.aborted) return
+    await shard.exclusive(connection => drop(shard, connection, this.#generation, this.#names, signal))
   }
 
   async #open(shard: Shard, connection: Exclusive, anew: boolean): Promise<OpenOutcome | 'again' | 'overtaken'> {
     const keys = [this.#names.identity, this.#names.emptying, ...this.#names.checkpoints]
-    const found = await this.#ask<readonly Reply[]>(shard, connection, new Request().command('MGET', ...keys))
+    const request = script(ASK, keys, 'HEXISTS', this.#names.fence, droppedField(this.#generation))
+    const [dropped, found] = await ask<readonly [Reply, readonly Reply[]]>(shard, connection, request)
+    if (dropped === 1) return 'dropped'
     const [identity, , ...checkpoints] = found
     const standing = standingOf(identity, this.#generation, shard.name)
     if (standing.kind === 'foreign') return standing
     const missing = standing.kind === 'open' ? checkpoints.findIndex(each => checkpointOf(each) === undefined) : -1
     if (standing.kind === 'open' && missing < 0 && !anew) return 'kept'
-    if (!(await this.#take(shard, connection, identity, missing < 0 ? {} : { checkpoint: [missing, checkpoints[missing]] }))) return 'again'
+    const rest = missing < 0 ? undefined : { partition: missing, found: checkpoints[missing] }
+    if (!(await this.#take(shard, connection, identity, rest))) return 'again'
     // Before: what is evicted from now on isn't counted in.
     const [info] = await connection.send(new Request().command('INFO'))
     const inspection = inspect(shard.where, info)
@@ -183,11 +150,12 @@ export class RedisAdmin implements ViewAdmin {
     return emptied === 'emptied' && (await this.#begin(shard, connection, inspection)) ? 'opened' : 'overtaken'
   }
 
-  /** Identity and checkpoint 0 for every partition, on an empty shard. */
+  /** Identity and checkpoint 0 for every partition, on an empty shard. False where somebody else opened or dropped it. */
   async #begin(shard: Shard, connection: Exclusive, inspection: Inspection): Promise<boolean> {
-    const { identity, checkpoints, emptying, opening } = this.#names
-    const [found] = await begin(shard, connection, [identity], [identity])
-    if (found !== null) {
+    const { identity, checkpoints, emptying, opening, fence } = this.#names
+    const read = new Request().command('EXISTS', identity).command('HEXISTS', fence, droppedField(this.#generation))
+    const [opened, dropped] = await begin(shard, connection, [identity, fence], read)
+    if (opened !== 0 || dropped !== 0) {
       await discard(connection)
       return false
     }
@@ -199,46 +167,17 @@ export class RedisAdmin implements ViewAdmin {
     return await commit(shard, connection, request)
   }
 
-  /** What it was. `foreign`: somebody opened the name for something else; nothing was done. */
-  async #takeIdentity(shard: Shard, connection: Exclusive): Promise<Standing['kind']> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      const [found] = await this.#ask<readonly Reply[]>(shard, connection, new Request().command('MGET', this.#names.identity))
-      const { kind } = standingOf(found, this.#generation, shard.name)
-      if (kind === 'foreign' || (await this.#take(shard, connection, found, { serving: generationName(this.#generation) }))) return kind
-    }
-    throw inTheWay(shard)
-  }
-
-  async #dropEntries(shard: Shard, connection: Exclusive, remnants: boolean, signal: AbortSignal | undefined): Promise<void> {
-    const emptying = new Emptying(shard, connection, this.#generation, this.#names)
-    if ((await emptying.all(remnants, signal)) === 'emptied') await emptying.marks()
-  }
-
   /** False where something else stands now than was found. */
-  async #take(shard: Shard, connection: Exclusive, found: Reply | undefined, more: Taken): Promise<boolean> {
-    const { identity, filled, serving, emptying, checkpoints } = this.#names
-    const [partition, at] = more.checkpoint ?? []
-    const checkpoint = partition === undefined ? undefined : checkpoints[partition]
-    const keys = [identity, filled, serving, emptying, ...(checkpoint === undefined ? [] : [checkpoint])]
-    const request = script(TAKE_IDENTITY, keys, textOf(found), more.serving ?? '', textOf(at))
-    return (await this.#ask(shard, connection, request)) === 1
-  }
-
-  async #ask<Answer extends Reply>(shard: Shard, connection: Exclusive, request: Request): Promise<Answer> {
-    const [reply] = await connection.send(request)
-    if (reply instanceof Error) throw outage(shard.where, reply)
-    return reply as Answer
+  async #take(shard: Shard, connection: Exclusive, found: Reply | undefined, missing?: Missing): Promise<boolean> {
+    const { identity, filled, emptying, checkpoints } = this.#names
+    const checkpoint = missing === undefined ? undefined : checkpoints[missing.partition]
+    const keys = [identity, filled, emptying, ...(checkpoint === undefined ? [] : [checkpoint])]
+    return (await ask(shard, connection, script(TAKE_IDENTITY, keys, textOf(found), textOf(missing?.found)))) === 1
   }
 }
 
-interface Taken {
-  /** What serves, where that is to go, too. */
-  readonly serving?: string
-  /** The partition of one that is missing, or can't be read, and what was found there: if that is mended meanwhile, somebody else opened it. */
-  readonly checkpoint?: readonly [partition: number, found: Reply | undefined]
+/** A checkpoint that is missing, or can't be read: if what was found there is mended meanwhile, somebody else opened the shard. */
+interface Missing {
+  readonly partition: number
+  readonly found: Reply | undefined
 }
-
-const textOf = (reply: Reply | undefined): Buffer | string => (Buffer.isBuffer(reply) ? reply : '')
-
-const inTheWay = (shard: Shard): LogfoldError =>
-  new LogfoldError('view-unavailable', `${shard.where}: somebody keeps changing the identity of the view`)

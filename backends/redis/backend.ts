@@ -1,8 +1,9 @@
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import type { ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
+import type { Capacity, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
 import { RedisAdmin } from './admin.ts'
+import { capacity } from './capacity.ts'
 import { addressOf, placeOf, type RedisConfig } from './config.ts'
 import type { Target } from './connection.ts'
 import { type Names, namesOf } from './names.ts'
@@ -22,11 +23,12 @@ export class RedisBackend implements ViewBackend, Shards {
   /** Whether anybody asked for a generation. */
   #used = false
 
-  constructor(config: RedisConfig, logger: Logger) {
-    this.shards = Object.keys(config.shards)
+  /** @param names of the shards to connect; each has an address in the config */
+  constructor(config: RedisConfig, names: readonly string[], logger: Logger) {
+    this.shards = names
     this.#ring = new Ring(this.shards)
     this.#keyPrefix = config.keyPrefix
-    this.all = Object.entries(config.shards).map(([name, url]) => new Shard(name, targetOf(name, url, config), logger))
+    this.all = names.map(name => new Shard(name, targetOf(name, config), logger))
     this.#byName = new Map(this.all.map(shard => [shard.name, shard]))
   }
 
@@ -59,6 +61,10 @@ export class RedisBackend implements ViewBackend, Shards {
     return fault ?? (this.#used ? undefined : await missingRight(asked, this.#keyPrefix))
   }
 
+  async capacity(shard: string): Promise<Capacity | undefined> {
+    return await capacity(this.shard(shard))
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.all.map(shard => shard.close()))
   }
@@ -71,7 +77,11 @@ export class RedisBackend implements ViewBackend, Shards {
   }
 }
 
-function targetOf(name: string, url: string, config: RedisConfig): Target {
+/** @throws internal where the config has no such shard */
+function targetOf(name: string, config: RedisConfig): Target {
+  const url = Object.hasOwn(config.shards, name) ? config.shards[name] : undefined
+  if (url === undefined)
+    throw new LogfoldError('internal', `There is no address for shard ${name}; there are some for ${Object.keys(config.shards).join(', ')}`)
   const address = addressOf(url)
   const { host, port, db, secure } = address
   const own = address.password !== undefined

@@ -31,7 +31,7 @@ const replies: Readonly<Record<string, readonly [what: string, remedy: string]>>
   CLUSTERDOWN: CLUSTER,
   WRONGTYPE: [
     'a key of this view holds another kind of value',
-    'Some other program wrote it. Delete the identity key of the view: the shard is folded again from the log',
+    'Some other program wrote it. Delete the identity key of the view: the shard is folded again from the log. Where the fence is no hash (job/fence), delete that',
   ],
 }
 

@@ -7,7 +7,8 @@ const redis: BackendModule<RedisConfig> = {
   kind: 'redis',
   traits: { durable: true, order: 'requested' },
   config: redisConfig,
-  connect: async (config, context) => new RedisBackend(config, context.logger),
+  shards: config => Object.keys(config.shards),
+  connect: async (config, context) => new RedisBackend(config, context.shards, context.logger),
 }
 
 export default redis

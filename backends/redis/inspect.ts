@@ -17,10 +17,15 @@ export interface Inspection {
 /** Nothing older is tried. */
 const VERSION_MIN = [6, 2] as const
 
+/** What INFO replied, by name. Empty where it told nothing. */
+export function fieldsOf(reply: Reply | undefined): ReadonlyMap<string, string> {
+  const info = Buffer.isBuffer(reply) ? reply.toString() : ''
+  return new Map(info.split('\r\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+}
+
 /** @param reply to INFO; an error where the user may not ask: then nothing is told. @param where `Shard a (127.0.0.1:7001)` */
 export function inspect(where: string, reply: Reply | undefined): Inspection {
-  const info = Buffer.isBuffer(reply) ? reply.toString() : ''
-  const fields = new Map(info.split('\r\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+  const fields = fieldsOf(reply)
   return {
     runId: fields.get('run_id'),
     evictedKeys: Number(fields.get('evicted_keys') ?? 0),

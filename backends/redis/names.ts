@@ -20,7 +20,9 @@ export interface Names {
   readonly opening: Buffer
   /** What serves of this view: the generation's name, for people. */
   readonly serving: Buffer
-  /** A pattern that matches all of these but `serving`, and no key of anybody else. */
+  /** The view's fence: what was dropped here, and by which command people were shown what serves. */
+  readonly fence: Buffer
+  /** A pattern that matches all of these but `serving` and `fence`, and no key of anybody else. */
   readonly pattern: string
 }
 
@@ -37,6 +39,7 @@ export function namesOf(keyPrefix: string, generation: Generation): Names {
     emptying: key(`${name}/emptying`),
     opening: key(`${name}/opening`),
     serving: key(`${generation.view}/serving`),
+    fence: key(`${generation.view}/fence`),
     pattern: `${globOf(`${keyPrefix}${name}`)}[:/]*`,
   }
 }

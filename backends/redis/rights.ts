@@ -16,6 +16,7 @@ export async function missingRight(shard: Shard, keyPrefix: string): Promise<Log
     const denied = began.find(isDenied)
     if (denied !== undefined || began[1] instanceof Error) return denied === undefined ? undefined : outage(shard.where, denied)
     const asked = new Request().command('MGET', key).command('MSET', key, '').command('SET', key, '').command('UNLINK', key)
+    asked.command('HEXISTS', key, '').command('HGET', key, '').command('HSET', key, '', '')
     for (const name of ['SADD', 'SREM', 'ZREM']) asked.command(name, key, '')
     asked.command('ZADD', key, '0', '').command('EVAL', 'return 1', '0')
     const fault = (await connection.send(asked)).find(isDenied)

@@ -97,7 +97,8 @@ interface Checkpoints {
 const isCheckpoint = (found: Readonly<Record<string, unknown>>): found is Readonly<Record<string, unknown>> & Checkpoint =>
   CHECKPOINT_KEYS.every(key => Number.isSafeInteger(found[key]))
 
-function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+/** Undefined where it is no object in JSON. */
+export function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined

@@ -10,7 +10,7 @@ import { generationOf } from '../contract/backend/store.ts'
 import { freePort } from '../services/ports.ts'
 import { startRedis } from '../services/redis.ts'
 import { run } from '../services/run.ts'
-import { configOf, connect, fillWith, useRedis } from './world.ts'
+import { command1, configOf, connect, dropAll, fillWith, serveAll, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 /** As docs and remedies say. */
@@ -29,21 +29,26 @@ describe('logging in', () => {
   const as = (config: Partial<RedisConfig>, userInfo = ''): Promise<ViewBackend> => open(configOf({ a: `${userInfo}${address()}` }, config))
 
   it('works by name and password, of the config or of a URL, with the rights that are told, for everything', async () => {
-    for (const backend of [
+    const backends = [
       await as({ username: 'logfold', password: 's3cr:et/@' }),
       await as({ username: 'nobody', password: 'nothing' }, `logfold:${encodeURIComponent('s3cr:et/@')}@`),
-    ]) {
+    ]
+    for (const [at, backend] of backends.entries()) {
       expect(await backend.ping('a')).toBe(undefined)
-      for (const each of [generation, generationOf({ number: 2 })]) {
+      for (const each of [generationOf({ number: at * 2 + 1, ordered: false }), generationOf({ number: at * 2 + 2 })]) {
         await fillWith(
           backend,
           each,
           Array.from({ length: 20 }, (_, number) => `id-${number}`),
         )
         expect((await backend.reader(each).list({ limit: 50 })).entries.length).toBe(20)
-        await backend.admin(each).serve()
+        expect(await backend.admin(each).stats('a')).toEqual({ entries: 20, bytes: expect.any(Number) })
+        expect(await backend.capacity('a')).toEqual({ of: 'memory', usedBytes: expect.any(Number), limitBytes: expect.any(Number) })
+        await serveAll(backend, each)
         await backend.admin(each).open('a', { anew: true })
-        await backend.admin(each).drop()
+        await backend.admin(each).drop('a')
+        expect(await backend.admin(each).open('a')).toBe('dropped')
+        expect(await ask('KEYS', '*')).toEqual(['job/fence'])
       }
     }
   })
@@ -80,7 +85,7 @@ describe('logging in', () => {
     const elsewhere = await as({ username: 'elsewhere', password: 'pw-elsewhere' })
     await expect(elsewhere.reader(generation).get(['one'])).rejects.toMatchObject(cause)
     expect(await owner.reader(generation).vouched('a')).toEqual([1])
-    await owner.admin(generation).drop()
+    await dropAll(owner, generation)
   })
 
   it('is told when only asked for, as by check, what the user may not do; whoever only reads needs no more', async () => {
@@ -107,11 +112,11 @@ describe('logging in', () => {
     const outcome = await single.writer(generation).apply('a', batch(0, 1, 2, [set('one', '"bare"'), set('two', '"bare"')]))
     expect(outcome).toMatchObject({ kind: 'unavailable', cause })
     await expect(markFilled(single.admin(generation), 'a')).rejects.toMatchObject(cause)
-    await expect(single.admin(generation).serve()).rejects.toMatchObject(cause)
+    await expect(single.admin(generation).serve('a', command1)).rejects.toMatchObject(cause)
     expect((await owner.reader(generation).get(['one', 'two'])).map(textOf)).toEqual(['"one"', undefined])
     expect(await owner.writer(generation).checkpoints('a')).toEqual({ kind: 'open', checkpoints: [at(1)] })
     expect(await ask('EXISTS', 'job/serving')).toBe(0)
-    await owner.admin(generation).drop()
+    await dropAll(owner, generation)
   })
 
   it('as a user who may not ask INFO works; what INFO would have told is not told', async () => {
@@ -121,7 +126,36 @@ describe('logging in', () => {
     await fillWith(blind, generation, ids)
     const seen = await Array.fromAsync(entriesOf(blind.reader(generation), { limit: 60 }), ({ id }) => id)
     expect(seen.toSorted()).toEqual(ids.toSorted())
-    await blind.admin(generation).drop()
+    expect(await blind.capacity('a')).toBe(undefined)
+    await blind.admin(generation).drop('a')
+    expect(await ask('KEYS', '*')).toEqual(['job/fence'])
+  })
+
+  it('as a user who may not ask what a key weighs is told how many entries there are', async () => {
+    await ask('ACL', 'SETUSER', 'weighless', 'on', '>pw-weighless', '~*', '+@all', '-memory')
+    const weighless = await as({ username: 'weighless', password: 'pw-weighless' })
+    await fillWith(weighless, generation, ['one', 'two'])
+    expect(await weighless.admin(generation).stats('a')).toEqual({ entries: 2, bytes: undefined })
+  })
+
+  it.each(['hset', 'hget', 'hexists'])('is told when only asked for that the fence is out of reach: %s', async name => {
+    await ask('ACL', 'SETUSER', 'fenceless', 'reset', 'on', '>pw-fenceless', '~*', '+@all', `-${name}`)
+    const fenceless = await as({ username: 'fenceless', password: 'pw-fenceless' })
+    expect(await fenceless.ping('a')).toMatchObject({ message: expect.stringMatching(new RegExp(`may not do this.*${name}`)) })
+  })
+
+  it('as a user who may not reach the fence opens, shows and drops nothing', async () => {
+    const owner = await as({ username: 'logfold', password: 's3cr:et/@' })
+    await fillWith(owner, generation, ['one'])
+    await ask('ACL', 'SETUSER', 'fenceless', 'reset', 'on', '>pw-fenceless', '~job@*', '~job/serving', ...RIGHTS.slice(1))
+    const admin = (await as({ username: 'fenceless', password: 'pw-fenceless' })).admin(generation)
+    const before = await ask('KEYS', '*')
+    const cause = { code: 'view-unavailable', message: expect.stringMatching(/may not do this/) }
+    await expect(admin.open('a', { anew: true })).rejects.toMatchObject(cause)
+    await expect(admin.serve('a', command1)).rejects.toMatchObject(cause)
+    await expect(admin.drop('a')).rejects.toMatchObject(cause)
+    expect(await ask('KEYS', '*')).toEqual(before)
+    expect((await owner.reader(generation).get(['one'])).map(textOf)).toEqual(['"one"'])
   })
 })
 

@@ -61,16 +61,16 @@ describe('a server that has evicted keys', () => {
     await evict(['job@1:id-1', 'job@1:id-2'])
     await backend.ping('a')
     expect(await backend.writer(generation).checkpoints('a')).toEqual({ kind: 'lost' })
-    await backend.admin(generation).drop()
-    expect(((await ask('KEYS', 'job*')) as string[]).toSorted()).toEqual([])
+    await backend.admin(generation).drop('a')
+    expect(await ask('KEYS', 'job*')).toEqual(['job/fence'])
   })
 
   it.each(['open', 'drop'] as const)('is emptied of what nothing names any more: %s', async what => {
     const backend = await backendOf()
     await fillWith(backend, generation, IDS)
     await evict(['job@1/identity', 'job@1/keys', 'job@1/checkpoint/0', 'job@1/filled', 'job@1/opening'])
-    await (what === 'open' ? backend.admin(generation).open('a') : backend.admin(generation).drop())
-    const left = what === 'drop' ? [] : ['job@1/checkpoint/0', 'job@1/identity', 'job@1/opening']
+    await (what === 'open' ? backend.admin(generation).open('a') : backend.admin(generation).drop('a'))
+    const left = what === 'drop' ? ['job/fence'] : ['job@1/checkpoint/0', 'job@1/identity', 'job@1/opening']
     expect(((await ask('KEYS', 'job*')) as string[]).toSorted()).toEqual(left)
   })
 

@@ -3,7 +3,7 @@ import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.t
 import { textOf } from '../contract/backend/folding.ts'
 import { entriesOf, foundOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { fillWith, useRedis } from './world.ts'
+import { command1, fillWith, useRedis } from './world.ts'
 
 const IDS = Array.from({ length: 2_500 }, (_, number) => `id-${number}`)
 
@@ -31,6 +31,8 @@ describe.each([
     expect(seen.toSorted()).toEqual(IDS.toSorted())
     const scanned = await Array.fromAsync(foundOf(backend.admin(generation), 'a', { limit: 1_000 }), ({ id }) => id)
     expect(new Set(scanned).size).toBe(IDS.length)
+    expect(await backend.admin(generation).stats('a')).toEqual({ entries: IDS.length, bytes: expect.any(Number) })
+    expect(await backend.capacity('a')).toEqual({ of: 'memory', usedBytes: expect.any(Number), limitBytes: 100_000 })
     const looked = await backend.admin(generation).look('a', ['id-1', 'no'])
     expect(looked.found.map(({ id, value, listed }) => [id, textOf(value), listed])).toEqual([
       ['id-1', '"id-1"', true],
@@ -40,12 +42,11 @@ describe.each([
 
   it('is emptied by a drop', async () => {
     await full()
-    await backend
-      .admin(generation)
-      .serve()
-      .catch(() => undefined)
-    await backend.admin(generation).drop()
-    expect(await ask('KEYS', '*')).toEqual([])
+    await expect(backend.admin(generation).serve('a', command1)).rejects.toMatchObject({ message: expect.stringContaining('out of memory') })
+    await backend.admin(generation).drop('a')
+    expect(await ask('KEYS', '*')).toEqual(['job/fence'])
+    expect(await ask('HGETALL', 'job/fence')).toEqual(['dropped:uid of job@1', '1'])
+    expect(await backend.admin(generation).open('a')).toBe('dropped')
   })
 
   it('is emptied by an opening, which ends when there is room', async () => {

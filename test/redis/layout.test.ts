@@ -4,7 +4,7 @@ import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, del, set } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { command } from '../support/redis-command.ts'
-import { configOf, connect, fillWith, useRedis } from './world.ts'
+import { command2, configOf, connect, dropAll, fillWith, serveAll, useRedis } from './world.ts'
 
 /** What another client finds: the layout is a contract, for people and for programs in other languages. */
 describe('the keys on a server', () => {
@@ -14,12 +14,19 @@ describe('the keys on a server', () => {
     backend = await open()
   })
 
+  const fieldsOf = async (key: string): Promise<unknown> => {
+    const all = (await ask('HGETALL', key)) as string[]
+    return Object.fromEntries(all.flatMap((field, at) => (at % 2 === 0 ? [[field, all[at + 1]]] : [])))
+  }
+
   it('are those of the contract, and the values are the exact bytes', async () => {
     const generation = generationOf({ number: 2, partitions: 2, format: 'bytes', ordered: false })
     await fillWith(backend, generation, [])
     await backend.writer(generation).apply('a', batch(1, 0, 9, [set('é/1', Uint8Array.of(0, 13, 10, 255)), set('two', ''), del('gone')]))
-    await backend.admin(generation).serve()
+    await serveAll(backend, generation, command2)
+    await dropAll(backend, generationOf({ number: 1 }))
     expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual([
+      'job/fence',
       'job/serving',
       'job@2/checkpoint/0',
       'job@2/checkpoint/1',
@@ -40,6 +47,8 @@ describe('the keys on a server', () => {
       evictedKeys: 0,
     })
     expect(await ask('GET', 'job/serving')).toBe('job@2')
+    expect(await fieldsOf('job/fence')).toEqual({ 'dropped:uid of job@1': '1', served: '{"topicId":"control","offset":2}' })
+    expect(await ask('TTL', 'job/fence')).toBe(-1)
     expect(await ask('GET', 'job@2/filled')).toBe('1')
     expect(await ask('TYPE', 'job@2/keys')).toBe('set')
     expect(((await ask('SMEMBERS', 'job@2/keys')) as string[]).toSorted()).toEqual(['two', 'é/1'])
@@ -70,8 +79,9 @@ describe('the keys on a server', () => {
     const prefixed = await connect(configOf({ a: address() }, { keyPrefix: 'app[1]:' }))
     const generation = generationOf({ ordered: false, partitions: 1 })
     await fillWith(prefixed, generation, ['one'])
-    await prefixed.admin(generation).serve()
+    await serveAll(prefixed, generation)
     const keys = [
+      'app[1]:job/fence',
       'app[1]:job/serving',
       'app[1]:job@1/checkpoint/0',
       'app[1]:job@1/filled',
@@ -81,8 +91,9 @@ describe('the keys on a server', () => {
     ]
     expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual([...keys, 'app[1]:job@1:one', 'job@1:one'])
     await prefixed.admin(generation).open('a', { anew: true })
-    await prefixed.admin(generation).drop()
-    expect(await ask('KEYS', '*')).toEqual(['job@1:one'])
+    await dropAll(prefixed, generation)
+    expect(((await ask('KEYS', '*')) as string[]).toSorted()).toEqual(['app[1]:job/fence', 'job@1:one'])
+    expect(await fieldsOf('app[1]:job/fence')).toEqual({ 'dropped:uid of job@1': '1', served: '{"topicId":"control","offset":1}' })
     await prefixed.close()
   })
 
@@ -90,19 +101,20 @@ describe('the keys on a server', () => {
     const [first, second, third] = [address(0), address(1), address(2)]
     const ids = Array.from({ length: 500 }, (_, number) => `id-${number}`)
     const ring = new Ring(['a', 'b', 'c'])
-    for (const addresses of [
+    const rings = [
       { a: first, b: second, c: third },
       { a: third, b: first, c: second },
-    ]) {
+    ]
+    for (const [number, addresses] of rings.entries()) {
       const three = await connect(configOf(addresses))
-      const generation = generationOf({ ordered: false })
+      const generation = { ...generationOf({ ordered: false }), uid: `of ring ${number}` }
       await fillWith(three, generation, ids)
       for (const [name, at] of Object.entries(addresses)) {
         const owned = ids.filter(id => ring.owner(id) === name)
         expect(((await command(at, 'SMEMBERS', 'job@1/keys')) as string[]).toSorted()).toEqual(owned.toSorted())
         expect(await command(at, 'EXISTS', ...ids.map(id => `job@1:${id}`))).toBe(owned.length)
       }
-      await three.admin(generation).drop()
+      await dropAll(three, generation)
       await three.close()
     }
   })

@@ -5,7 +5,7 @@ import { LogfoldError } from '../../src/model/errors.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { fillWith, flush, HookedShard, useRedis } from './world.ts'
+import { command1, fillWith, flush, HookedShard, useRedis } from './world.ts'
 
 const generation = generationOf({ ordered: false, partitions: 1 })
 /** Of some steps of SCAN at least, with those of others. */
@@ -96,14 +96,14 @@ describe('entries that the ids do not name', () => {
   it('are dropped, too, where the key of the ids holds something else', async () => {
     await fillWith(backend, generation, ['one'])
     await ask('SET', 'job@1/keys', 'x')
-    await backend.admin(generation).drop()
-    expect(await keys()).toEqual([])
+    await backend.admin(generation).drop('a')
+    expect(await keys()).toEqual(['job/fence'])
   })
 
   it('are not said to serve where the identity went while it was made to serve', async () => {
     await fillWith(backend, generation, ['one'])
     shard.beforeSending = nth => (nth === 1 ? ask('DEL', 'job@1/identity') : undefined)
-    await expect(admin.serve()).rejects.toMatchObject({ code: 'view-lost' })
+    await expect(admin.serve('a', command1)).rejects.toMatchObject({ code: 'view-lost' })
     expect(await ask('EXISTS', 'job/serving')).toBe(0)
   })
 })

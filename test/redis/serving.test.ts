@@ -55,10 +55,10 @@ describe('the key job/serving', () => {
     await expectKeys()
   })
 
-  it('counts as there where it names another generation', async () => {
+  it('stays where it is somebody’s own', async () => {
     await startWorker()
     const admin = backend.admin(worker.generation)
-    await ask(0, 'SET', 'job/serving', 'job@2')
+    await ask(0, 'SET', 'job/serving', 'not ours')
     expect(await admin.marks('a')).toEqual({ filled: true, shown: true })
   })
 })

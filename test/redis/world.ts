@@ -3,7 +3,7 @@ import type { RedisConfig } from '../../backends/redis/config.ts'
 import redis from '../../backends/redis/index.ts'
 import { type Exclusive, Shard, type Shards } from '../../backends/redis/shard.ts'
 import type { Generation } from '../../src/model/generation.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
+import type { CommandPlace, ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, markFilled, set } from '../contract/backend/folding.ts'
 import { type RedisOptions, type RedisServer, type RedisServers, startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
@@ -16,7 +16,9 @@ export const configOf = (addresses: Readonly<Record<string, string>>, more: Part
   ...more,
 })
 
-export const connect = (config: RedisConfig, logger = quiet): Promise<ViewBackend> => redis.connect(config, { name: 'ring', dataDir: '.', logger })
+/** @param shards all that the config has, unless told otherwise */
+export const connect = (config: RedisConfig, logger = quiet, shards = redis.shards(config)): Promise<ViewBackend> =>
+  redis.connect(config, { name: 'ring', dataDir: '.', logger, shards })
 
 export const flush = (address: string): Promise<unknown> => command(address, 'FLUSHALL')
 
@@ -26,7 +28,7 @@ interface UsedRedis {
   /** As `command`, of the first server. */
   ask(name: string, ...args: readonly (string | Buffer)[]): Promise<unknown>
   /** A backend that is closed when its test has ended; of the first server alone, unless told otherwise. */
-  open(config?: RedisConfig): Promise<ViewBackend>
+  open(config?: RedisConfig, shards?: readonly string[]): Promise<ViewBackend>
 }
 
 /** Servers that a block of tests has for itself: emptied after each test, gone after the last. */
@@ -52,8 +54,8 @@ export function useRedis(options: RedisOptions = {}): UsedRedis {
     server,
     address,
     ask: (name, ...args) => command(address(), name, ...args),
-    async open(config = configOf({ a: address() })) {
-      const backend = await connect(config)
+    async open(config = configOf({ a: address() }), shards = redis.shards(config)) {
+      const backend = await connect(config, quiet, shards)
       backends.push(backend)
       return backend
     },
@@ -85,6 +87,22 @@ export class HookedShard extends Shard {
       }),
     )
   }
+}
+
+export const command1: CommandPlace = { topicId: 'control', offset: 1 }
+export const command2: CommandPlace = { topicId: 'control', offset: 2 }
+
+/** Has a generation served on every shard. */
+export async function serveAll(backend: ViewBackend, generation: Generation, since = command1): Promise<void> {
+  for (const shard of backend.shards) {
+    const outcome = await backend.admin(generation).serve(shard, since)
+    if (outcome !== 'shown') throw new Error(`It does not serve: ${outcome}`)
+  }
+}
+
+/** Drops a generation on every shard. */
+export async function dropAll(backend: ViewBackend, generation: Generation): Promise<void> {
+  for (const shard of backend.shards) await backend.admin(generation).drop(shard)
 }
 
 /** Opens a generation on every shard, folds these ids with their own names as values, and marks it filled. */

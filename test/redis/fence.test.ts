@@ -106,19 +106,6 @@ describe('the fence of a view on a shard', () => {
     expect(await ask('HGET', 'job/fence', 'served')).toBe(JSON.stringify(command1))
   })
 
-  it.each([
-    ['job@1', true],
-    ['job@2', false],
-    ['job@02', true],
-    ['job@2 ', true],
-    ['jobs@2', true],
-    ['', true],
-  ])('leaves alone what names no generation of the view: %j', async (text, shown) => {
-    await fillWith(backend, first, [])
-    await ask('SET', 'job/serving', text)
-    expect(await admins[0].marks('a')).toEqual({ filled: true, shown })
-  })
-
   it('that is something else is an outage that says so, and nothing is done', async () => {
     await fillWith(backend, first, ['one'])
     await ask('SET', 'job/fence', 'no hash')

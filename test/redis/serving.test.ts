@@ -1,64 +1,91 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
+import type { ViewAdmin, ViewBackend } from '../../src/model/view-backend.ts'
+import { generationOf } from '../contract/backend/store.ts'
 import { type RedisServers, startRedis } from '../services/redis.ts'
-import { folded, type TestPipeline, testPipeline } from '../support/pipeline.ts'
 import { command } from '../support/redis-command.ts'
-import { configOf, connect } from './world.ts'
+import { command1, command2, configOf, connect, dropAll, fillWith, serveAll } from './world.ts'
+
+const generation = generationOf({ ordered: false, partitions: 1 })
+const SHOWN = { filled: true, shown: true }
+const NOT_SHOWN = { filled: true, shown: false }
 
 /** For people: which generation serves, on each shard. */
 describe('the key job/serving', () => {
   let servers: RedisServers
   let backend: ViewBackend
-  let first: TestPipeline
-  let worker: TestPipeline
+  let admin: ViewAdmin
   beforeEach(async () => {
     servers = await startRedis({ servers: 2 })
     const [a = '', b = ''] = servers.servers.map(({ address }) => address)
     backend = await connect(configOf({ a, b }))
-    first = await testPipeline({ backend })
-    first.topic.put(0, 'one', '1')
-    await first.pipeline.start()
-    await folded(first, { one: '1' })
-    await expectKeys()
-    await first.stop()
-    for (const nth of [0, 1]) await ask(nth, 'DEL', 'job/serving')
+    admin = backend.admin(generation)
+    await fillWith(backend, generation, ['one'])
   })
   afterEach(async () => {
-    await worker.stop()
     await backend.close()
     await servers.dispose()
   })
 
   const ask = (nth: number, name: string, ...args: readonly string[]): Promise<unknown> => command(servers.servers[nth]?.address ?? '', name, ...args)
-  const expectKeys = async (): Promise<void> => {
-    await expect.poll(() => Promise.all([0, 1].map(nth => ask(nth, 'GET', 'job/serving').catch(String)))).toEqual(['job@1', 'job@1'])
-  }
-  /** Settles once it has shown the view, and has nothing left to do but look. */
-  const startWorker = async (): Promise<void> => {
-    worker = await testPipeline({ log: first.log, backend })
-    await worker.pipeline.start()
-    await expectKeys()
-  }
+  const marks = async (): Promise<unknown> => [await admin.marks('a'), await admin.marks('b')]
+  const shown = (): Promise<unknown> => Promise.all([0, 1].map(nth => ask(nth, 'GET', 'job/serving')))
 
-  it('is there again on a shard that came back from a snapshot without it', async () => {
+  it('is written on the shard alone that is told', async () => {
+    expect(await marks()).toEqual([NOT_SHOWN, NOT_SHOWN])
+    expect(await admin.serve('b', command1)).toBe('shown')
+    expect(await shown()).toEqual([null, 'job@1'])
+    expect(await marks()).toEqual([NOT_SHOWN, SHOWN])
+    expect(await admin.serve('a', command1)).toBe('shown')
+    expect(await marks()).toEqual([SHOWN, SHOWN])
+  })
+
+  it('is told to be missing on a shard that came back from a snapshot without it, and written again by the same command', async () => {
     await ask(0, 'SAVE')
-    await startWorker()
+    await serveAll(backend, generation)
     await servers.servers[0]?.kill()
     await servers.servers[0]?.start()
-    await expectKeys()
-    expect(worker.stopped).toEqual([])
+    await expect.poll(() => marks().catch(String)).toEqual([NOT_SHOWN, SHOWN])
+    await serveAll(backend, generation)
+    expect(await shown()).toEqual(['job@1', 'job@1'])
   })
 
-  it('is there again where somebody deleted it', async () => {
-    await startWorker()
-    await ask(1, 'DEL', 'job/serving')
-    await expectKeys()
+  it('is told to be missing where somebody deleted it, or made it something else than a text, and written again', async () => {
+    for (const take of [
+      () => ask(1, 'DEL', 'job/serving'),
+      () => ask(1, 'EVAL', "redis.call('DEL', KEYS[1]) redis.call('SADD', KEYS[1], 'x')", '1', 'job/serving'),
+    ]) {
+      await serveAll(backend, generation)
+      await take()
+      expect(await marks()).toEqual([SHOWN, NOT_SHOWN])
+      expect(await admin.serve('b', command1)).toBe('shown')
+      expect(await shown()).toEqual(['job@1', 'job@1'])
+    }
   })
 
-  it('stays where it is somebody’s own', async () => {
-    await startWorker()
-    const admin = backend.admin(worker.generation)
-    await ask(0, 'SET', 'job/serving', 'not ours')
-    expect(await admin.marks('a')).toEqual({ filled: true, shown: true })
+  it.each([
+    ['job@1', SHOWN],
+    ['job@2', NOT_SHOWN],
+    ['job@12', NOT_SHOWN],
+    ['job@02', SHOWN],
+    ['job@2 ', SHOWN],
+    ['jobs@2', SHOWN],
+    ['ajob@2', SHOWN],
+    ['', SHOWN],
+  ])('has to be written where it names another generation of the view; anything else is somebody’s own: %j', async (text, expected) => {
+    await ask(0, 'SET', 'job/serving', text)
+    expect(await admin.marks('a')).toEqual(expected)
+  })
+
+  it('outlasts the drop of another generation, and is left where it is somebody’s own', async () => {
+    const next = generationOf({ number: 2 })
+    await fillWith(backend, next, [])
+    await serveAll(backend, generation, command1)
+    await admin.serve('a', command1)
+    await backend.admin(next).serve('a', command2)
+    await ask(1, 'SET', 'job/serving', 'somebody’s own')
+    await dropAll(backend, generation)
+    expect(await shown()).toEqual(['job@2', 'somebody’s own'])
+    await dropAll(backend, next)
+    expect(await shown()).toEqual([null, 'somebody’s own'])
   })
 })

@@ -3,15 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import type { Look, Marks, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
+import type { CommandPlace, Look, Marks, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
 import { textArray } from './arrays.ts'
 import type { Connections, Run } from './connections.ts'
 import { dropTable, emptyTable, hasShape } from './entries.ts'
 import { isContention } from './faults.ts'
-import { assertShard, entriesTable, type OwnNames, ownNames, sqlView } from './names.ts'
+import { isOutdated, recordDropped, recordServed, wasDropped } from './fence.ts'
+import { assertShard, entriesTable, type OwnNames, ownNames } from './names.ts'
 import { PostgresScan } from './scan.ts'
 import { lock, prepareSchema } from './schema.ts'
-import { show } from './sql-view.ts'
+import { hide, SHOWS, show, showsValues } from './sql-view.ts'
 import { assertOpen, identityMembers, OPENING, STANDING, type Standing, standingOf } from './standing.ts'
 
 /** How often a step is tried that others' locks hinder, before the caller is told. Between two tries, those that wait behind us have their turn. */
@@ -49,6 +50,7 @@ export class PostgresAdmin implements ViewAdmin {
 
   async #open(run: Run, anew: boolean): Promise<OpenOutcome> {
     const standing = await this.#standing(run)
+    if (await wasDropped(run, this.#schema, this.#generation)) return 'dropped'
     if (standing.kind === 'foreign') return standing
     if (standing.kind === 'open' && !anew && (await this.#isWhole(run))) return 'kept'
     await run({ text: `DELETE FROM ${this.#own.identity} WHERE generation = $1`, values: [this.#name] })
@@ -100,21 +102,28 @@ export class PostgresAdmin implements ViewAdmin {
     return (await ifLost(marking, [])).length === 1
   }
 
-  async serve(): Promise<void> {
-    await this.#asking(() =>
-      this.#trying(async run => {
-        assertOpen(await this.#standing(run), this.#generation)
-        await show(run, this.#schema, this.#generation)
-      }),
-    )
+  async serve(shard: string, since: CommandPlace): Promise<'shown' | 'outdated'> {
+    assertShard(shard)
+    return await this.#asking(async () => {
+      await prepareSchema(this.#connections, this.#schema)
+      return await this.#trying(run => this.#serve(run, since))
+    })
+  }
+
+  async #serve(run: Run, since: CommandPlace): Promise<'shown' | 'outdated'> {
+    assertOpen(await this.#standing(run), this.#generation)
+    if (await isOutdated(run, this.#schema, this.#generation, since)) return 'outdated'
+    await show(run, this.#schema, this.#generation)
+    await recordServed(run, this.#schema, this.#generation, since)
+    return 'shown'
   }
 
   async marks(shard: string): Promise<Marks> {
     assertShard(shard)
     const statement = {
       name: 'marks',
-      text: `SELECT ${STANDING}, to_regclass($3) IS NOT NULL FROM ${this.#own.identity} i WHERE i.generation = $1 AND to_regclass($2) IS NOT NULL`,
-      values: [this.#name, this.#table, sqlView(this.#schema, this.#generation)],
+      text: `SELECT ${STANDING}, ${SHOWS} IN ('this', 'nothing of ours') FROM ${this.#own.identity} i WHERE i.generation = $5 AND to_regclass($4) IS NOT NULL`,
+      values: [...showsValues(this.#schema, this.#generation), this.#name],
     }
     const [row] = await this.#asking(() => this.#connections.ask('read', statement))
     const { filled } = assertOpen(standingOf(row?.[0], this.#generation), this.#generation)
@@ -145,25 +154,36 @@ export class PostgresAdmin implements ViewAdmin {
     return await this.#asking(() => this.#scan.look(ids))
   }
 
-  async drop(signal?: AbortSignal): Promise<void> {
+  async drop(shard: string, signal?: AbortSignal): Promise<void> {
+    assertShard(shard)
     if (signal?.aborted) return
-    const taking = this.#asking(() => this.#takeIdentity())
-    if (!(await ifLost(taking, false)) || signal?.aborted) return
-    const dropping = this.#asking(() => this.#trying(run => this.#dropRest(run), signal))
-    await ifLost(dropping, undefined)
+    const goesOn = (): boolean => !signal?.aborted
+    try {
+      await this.#asking(() => prepareSchema(this.#connections, this.#schema))
+      const isOurs = await this.#asking(() => this.#trying(run => this.#takeAway(run), goesOn))
+      if (isOurs && goesOn()) await this.#asking(() => this.#trying(run => this.#dropRest(run), goesOn))
+    } catch (error) {
+      if (signal?.aborted && isContention(error)) return
+      if (!isLogfoldError(error, 'view-lost')) throw error
+      throw new LogfoldError('view-unavailable', `Somebody took the schema ${this.#schema} away while ${this.#name} was dropped`, { cause: error })
+    }
   }
 
-  /** @returns whether it was ours, so that what it stood for may go, too */
-  async #takeIdentity(): Promise<boolean> {
-    return await this.#connections.transaction(async run => {
-      if ((await this.#standing(run)).kind === 'foreign') return false
-      await run({ text: `DELETE FROM ${this.#own.identity} WHERE generation = $1`, values: [this.#name] })
-      return true
-    })
+  /**
+   * In one transaction, so that whoever reads people's view meanwhile holds up all of it: what they are shown is what its identity stands for.
+   * @returns whether it was ours, so that what it stood for may go, too
+   */
+  async #takeAway(run: Run): Promise<boolean> {
+    const standing = await this.#standing(run)
+    await recordDropped(run, this.#schema, this.#generation)
+    if (standing.kind === 'foreign') return false
+    await run({ text: `DELETE FROM ${this.#own.identity} WHERE generation = $1`, values: [this.#name] })
+    await hide(run, this.#schema, this.#generation)
+    return true
   }
 
   async #dropRest(run: Run): Promise<void> {
-    // Somebody opened the name for something else, or for the same again.
+    // Somebody opened the name for something else.
     if ((await this.#standing(run)).kind !== 'lost') return
     await run({ text: `DELETE FROM ${this.#own.checkpoint} WHERE generation = $1`, values: [this.#name] })
     await dropTable(run, this.#schema, this.#generation)
@@ -183,17 +203,16 @@ export class PostgresAdmin implements ViewAdmin {
     return standingOf(row?.[0], this.#generation)
   }
 
-  /** A transaction that others' locks may hinder. */
-  async #trying(work: (run: Run) => Promise<void>, signal?: AbortSignal): Promise<void> {
+  /** A transaction that others' locks may hinder: tried some times, as long as it goes on. */
+  async #trying<T>(work: (run: Run) => Promise<T>, goesOn = (): boolean => true): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        await this.#connections.transaction(work)
-        return
+        return await this.#connections.transaction(work)
       } catch (error) {
         if (!isContention(error) || tries === TRIES) throw error
+        await sleep(TRY_AGAIN_MS)
+        if (!goesOn()) throw error
       }
-      await sleep(TRY_AGAIN_MS)
-      if (signal?.aborted) return
     }
   }
 

@@ -1,7 +1,7 @@
 import { isAnswer, isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import type { ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
+import type { Capacity, ViewAdmin, ViewBackend, ViewReader, ViewWriter } from '../../src/model/view-backend.ts'
 import { addressOf } from './address.ts'
 import { PostgresAdmin } from './admin.ts'
 import type { PostgresConfig } from './config.ts'
@@ -57,6 +57,13 @@ export class PostgresBackend implements ViewBackend {
       if (isLogfoldError(error, 'closed') || !isAnswer(error)) throw error
       return error
     }
+  }
+
+  /** Postgres tells how much it keeps, and not how much its disk has room for. */
+  async capacity(shard: string): Promise<Capacity | undefined> {
+    assertShard(shard)
+    this.#connections.assertOpen()
+    return undefined
   }
 
   async close(): Promise<void> {

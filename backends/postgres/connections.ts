@@ -80,6 +80,11 @@ export class Connections {
     })
   }
 
+  /** @throws closed */
+  assertOpen(): void {
+    if (this.#closing !== undefined) throw new LogfoldError('closed', 'The Postgres backend was closed')
+  }
+
   /** Operations under way end first. */
   async close(): Promise<void> {
     this.#closing ??= (async () => {
@@ -101,7 +106,7 @@ export class Connections {
   }
 
   async #use<T>(purpose: Purpose, work: (run: Run) => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw new LogfoldError('closed', 'The Postgres backend was closed')
+    this.assertOpen()
     const using = this.#connected(purpose, work)
     this.#underWay.add(using)
     try {

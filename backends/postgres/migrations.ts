@@ -11,6 +11,7 @@ import { literal, type OwnNames } from './names.ts'
 export const migrations: readonly ((schema: string, own: OwnNames) => readonly string[])[] = [
   (_, own) => [identityTable(own), checkpointTable(own), grantsTable(own)],
   (schema, own) => [`ALTER TABLE ${own.identity} ADD COLUMN IF NOT EXISTS opening text NOT NULL DEFAULT ''`, applyFunction(schema, own)],
+  (_, own) => [fenceTable(own)],
 ]
 
 /** How many `"@apply"` takes. One that takes less was made before the format was published, and doesn't count. */
@@ -42,6 +43,13 @@ const checkpointTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS $
 const grantsTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own.grants} (
   view text COLLATE "C" PRIMARY KEY,
   statements text[] NOT NULL
+)`
+
+const fenceTable = (own: OwnNames): string => `CREATE TABLE IF NOT EXISTS ${own.fence} (
+  view text COLLATE "C" PRIMARY KEY,
+  dropped text[] NOT NULL DEFAULT '{}',
+  served_topic_id text,
+  served_offset bigint
 )`
 
 /**

@@ -22,6 +22,8 @@ export interface OwnNames {
   readonly checkpoint: string
   /** A row a view whose SQL view went with what it showed: what was granted on it. */
   readonly grants: string
+  /** A row a view: the generations that were dropped, and the command by which people were last shown one. */
+  readonly fence: string
   readonly apply: string
 }
 
@@ -33,6 +35,7 @@ export function ownNames(schema: string): OwnNames {
     identity: own('@identity'),
     checkpoint: own('@checkpoint'),
     grants: own('@grants'),
+    fence: own('@fence'),
     apply: own('@apply'),
   }
 }

@@ -22,9 +22,9 @@ export async function prepareSchema(connections: Connections, schema: string): P
     const own = ownNames(schema)
     const [standing] = await run({
       text: `SELECT to_regnamespace($1) IS NOT NULL, to_regclass($2) IS NOT NULL, to_regclass($3) IS NOT NULL AND to_regclass($4) IS NOT NULL
-        AND to_regclass($5) IS NOT NULL AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace($1) AND p.proname = '@apply'
+        AND to_regclass($5) IS NOT NULL AND to_regclass($6) IS NOT NULL AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace($1) AND p.proname = '@apply'
           AND p.pronargs = ${APPLY_PARAMETERS})`,
-      values: [own.schema, own.format, own.identity, own.checkpoint, own.grants],
+      values: [own.schema, own.format, own.identity, own.checkpoint, own.grants, own.fence],
     })
     const [hasSchema, hasFormat, isWhole] = standing ?? []
     if (hasSchema !== 't') await run(`CREATE SCHEMA ${quoted(schema)}`)

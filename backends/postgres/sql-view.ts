@@ -6,31 +6,44 @@ import { entriesTable, entryColumns, ownNames, quoted, sqlView, valueType } from
 
 /** The SQL view `job`, for people: the entries of the generation that serves. Each of these runs in a transaction under the view's lock. */
 
+type Shows = 'this' | 'another' | 'nothing of ours'
+
 interface Found {
-  /** Whether what has the view's name shows this generation, another of this view, or is somebody else's. */
-  readonly shows: 'this' | 'another' | 'nothing of ours'
-  readonly valueType: string | null
+  readonly shows: Shows
+  readonly valueType: string | undefined
 }
 
+/**
+ * What has the view's name shows this generation, another of this view, or is somebody else's; null where nothing has it. As SQL, with the first four parameters as `showsValues`
+ * gives them. All of it is from the statement's snapshot: one that is dropped and made meanwhile isn't missed.
+ */
+export const SHOWS = `(
+  SELECT CASE WHEN c.relkind <> 'v' OR e.oid IS NULL THEN 'nothing of ours' WHEN e.oid = to_regclass($4) THEN 'this' ELSE 'another' END
+  FROM pg_class c LEFT JOIN LATERAL (
+    SELECT t.oid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_class t ON t.oid = d.refobjid AND t.relkind = 'r' AND t.relnamespace = c.relnamespace AND t.relname ~ $3
+    WHERE r.ev_class = c.oid LIMIT 1
+  ) e ON true
+  WHERE c.relnamespace = to_regnamespace($1) AND c.relname = $2
+)`
+
+export const showsValues = (schema: string, generation: Generation): readonly string[] => [
+  quoted(schema),
+  generation.view,
+  `^${generation.view}@[0-9]+$`,
+  entriesTable(schema, generation),
+]
+
 async function find(run: Run, schema: string, generation: Generation): Promise<Found | undefined> {
-  const rows = await run({
-    text: `SELECT c.relkind, e.oid = to_regclass($2), v.type FROM pg_class c
-      LEFT JOIN LATERAL (
-        SELECT t.oid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-        JOIN pg_class t ON t.oid = d.refobjid AND t.relkind = 'r' AND t.relnamespace = c.relnamespace AND t.relname ~ $4
-        WHERE r.ev_class = c.oid LIMIT 1
-      ) e ON true
-      LEFT JOIN LATERAL (
-        SELECT format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'value'
-      ) v ON true
-      WHERE c.relnamespace = to_regnamespace($1) AND c.relname = $3`,
-    values: [quoted(schema), entriesTable(schema, generation), generation.view, `^${generation.view}@[0-9]+$`],
+  const [row] = await run({
+    text: `SELECT ${SHOWS}, (
+        SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND a.attname = 'value'
+        WHERE c.relnamespace = to_regnamespace($1) AND c.relname = $2
+      )`,
+    values: showsValues(schema, generation),
   })
-  const [row] = rows
-  if (row === undefined) return undefined
-  const [kind, isThis, type] = row
-  if (kind !== 'v' || isThis === null || isThis === undefined) return { shows: 'nothing of ours', valueType: null }
-  return { shows: isThis === 't' ? 'this' : 'another', valueType: type ?? null }
+  const shows = row?.[0] as Shows | null | undefined
+  return shows === null || shows === undefined ? undefined : { shows, valueType: row?.[1] ?? undefined }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, bytesOf, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { pagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 const generation = generationOf({ partitions: 2 })
 let schema: string
@@ -47,7 +47,7 @@ describe('what psql finds in the schema', () => {
       await query(
         `SELECT relname, relpersistence FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relkind = 'r' ORDER BY relname COLLATE "C"`,
       ),
-    ).toEqual(['@checkpoint', '@format', '@grants', '@identity', 'job@1'].map(relname => ({ relname, relpersistence: 'p' })))
+    ).toEqual(['@checkpoint', '@fence', '@format', '@grants', '@identity', 'job@1'].map(relname => ({ relname, relpersistence: 'p' })))
     expect(
       await query(`SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '"${schema}"."job@1"'::regclass AND contype = 'p'`),
     ).toEqual([{ pg_get_constraintdef: 'PRIMARY KEY (key)' }])
@@ -84,6 +84,20 @@ describe('what psql finds in the schema', () => {
       },
     ])
     expect(opening).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  it('of each view, and for good, what was dropped, and the command by which people were shown one', async () => {
+    const fence = (): Promise<unknown> => query(`SELECT * FROM "${schema}"."@fence" ORDER BY view`)
+    const dropped = [1, 2].map(number => generationOf({ partitions: 2, number }))
+    const other = generationOf({ partitions: 2, view: 'other' })
+    for (const of of [...dropped, other]) await fold(of, { one: '1' })
+    expect(await fence()).toEqual([])
+    expect(await backend.admin(other).serve(SHARD, commandAt(2 ** 53 - 1))).toBe('shown')
+    for (const of of [...dropped, ...dropped]) await backend.admin(of).drop(SHARD)
+    expect(await fence()).toEqual([
+      { view: 'job', dropped: '{"uid of job@1","uid of job@2"}', served_topic_id: null, served_offset: null },
+      { view: 'other', dropped: '{}', served_topic_id: 'control', served_offset: '9007199254740991' },
+    ])
   })
 
   it('json as the text that was written, which can still be asked for members', async () => {
@@ -136,7 +150,9 @@ describe('the number of entries', () => {
     const { entries, bytes } = await backend.admin(generation).stats(SHARD)
     expect(entries).toBe(4)
     expect(await query(`SELECT count(*) FROM "${schema}"."job@1"`)).toEqual([{ count: '4' }])
-    expect(bytes).toBeGreaterThan(8_000)
+    const [size] = await query(`SELECT pg_table_size(oid) + pg_indexes_size(oid) AS bytes FROM pg_class WHERE oid = '"${schema}"."job@1"'::regclass`)
+    expect(String(bytes)).toBe(size?.bytes)
+    expect(await backend.capacity(SHARD)).toBe(undefined)
   })
 })
 

@@ -5,7 +5,7 @@ import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.t
 import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
-import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** What people put on our tables, and beside them. */
 
@@ -96,7 +96,7 @@ describe('a function in the schema public', () => {
       const other = await connect(schema)
       expect(await other.admin(generation).open(SHARD, { anew: true })).toBe('opened')
       expect(await other.writer(generation).apply(SHARD, batch(0, 0, 1, [set('one', '1')]))).toEqual({ kind: 'applied' })
-      await other.admin(generation).serve()
+      expect(await other.admin(generation).serve(SHARD, commandAt(1))).toBe('shown')
       await other.close()
     } finally {
       await query('DROP FUNCTION public.format(text, text, text)')

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isLogfoldError } from '../../src/model/errors.ts'
+import type { Generation } from '../../src/model/generation.ts'
 import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
 import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
@@ -31,8 +32,8 @@ async function connected(url = sharedPostgres(), logger = quiet): Promise<ViewBa
   return backend
 }
 
-async function fill(backend: ViewBackend): Promise<void> {
-  await backend.writer(generation).apply(
+async function fill(backend: ViewBackend, of = generation): Promise<void> {
+  await backend.writer(of).apply(
     SHARD,
     batch(
       0,
@@ -41,12 +42,12 @@ async function fill(backend: ViewBackend): Promise<void> {
       ids.map(id => set(id, '1')),
     ),
   )
-  await markFilled(backend.admin(generation), SHARD, [50])
+  await markFilled(backend.admin(of), SHARD, [50])
 }
 
 /** Reads until told to stop: every answer must be whole, or say why there is none. */
-async function readAll(backend: ViewBackend, stopped: () => boolean): Promise<ReadonlyMap<string, number>> {
-  const reader = backend.reader(generation)
+async function readAll(backend: ViewBackend, of: Generation, stopped: () => boolean): Promise<ReadonlyMap<string, number>> {
+  const reader = backend.reader(of)
   const seen = new Map<string, number>()
   while (!stopped()) {
     for (const read of [
@@ -67,7 +68,7 @@ async function whileRead(work: (backend: ViewBackend) => Promise<void>): Promise
   await writing.admin(generation).open(SHARD)
   await fill(writing)
   let stopped = false
-  const readers = [await connected(), await connected()].map(backend => readAll(backend, () => stopped))
+  const readers = [await connected(), await connected()].map(backend => readAll(backend, generation, () => stopped))
   try {
     await work(writing)
   } finally {
@@ -87,15 +88,24 @@ describe('readers never take the absence of a store for the absence of entries',
     expect(seen).toEqual(['view-folding', 'whole'])
   })
 
-  it('while it is dropped, opened and filled again', async () => {
-    const seen = await whileRead(async backend => {
-      for (let round = 0; round < 40; round++) {
-        await backend.admin(generation).drop()
-        expect(await backend.admin(generation).open(SHARD)).toBe('opened')
-        await fill(backend)
-      }
-    })
-    expect(seen.filter(what => what !== 'view-folding')).toEqual(['view-lost', 'whole'])
+  it('while it is dropped, and another is opened and filled under its name', async () => {
+    const writing = await connected()
+    const readers = [await connected(), await connected()]
+    const seen = new Set<string>()
+    for (let round = 0; round < 40; round++) {
+      const of = { ...generation, uid: `uid ${round}` }
+      expect(await writing.admin(of).open(SHARD)).toBe('opened')
+      await fill(writing, of)
+      let stopped = false
+      const reading = readers.map(backend => readAll(backend, of, () => stopped))
+      await writing.admin(of).drop(SHARD)
+      expect(await writing.admin({ ...of, uid: 'uid of another' }).open(SHARD)).toBe('opened')
+      await fill(writing, { ...of, uid: 'uid of another' })
+      stopped = true
+      for (const answers of await Promise.all(reading)) for (const what of answers.keys()) seen.add(what)
+      await query(`TRUNCATE "${schema}"."@identity", "${schema}"."@checkpoint"`)
+    }
+    expect([...seen].toSorted()).toEqual(['foreign-store', 'view-lost', 'whole'])
   })
 
   it.each([
@@ -221,7 +231,7 @@ describe('a schema', () => {
     const late = await connected(undefined, { ...quiet, warn: message => void said.push(message) })
     const unavailable = {
       code: 'view-unavailable',
-      message: `The schema ${schema} was made by a newer logfold (format 99; this one knows 2)`,
+      message: `The schema ${schema} was made by a newer logfold (format 99; this one knows 3)`,
       remedy: 'Use the newer logfold, or give this one a schema of its own',
     }
     expect(await late.ping(SHARD)).toMatchObject(unavailable)
@@ -241,7 +251,7 @@ describe('a schema', () => {
     await fill(old)
     const source = `SELECT prosrc FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace`
     const newest = await query(source)
-    await query(`UPDATE "${schema}"."@format" SET version = 1;
+    await query(`UPDATE "${schema}"."@format" SET version = 1; DROP TABLE "${schema}"."@fence";
       ALTER TABLE "${schema}"."@identity" DROP COLUMN opening;
       DO $$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef(oid), 'P0L01', 'P0001') FROM pg_proc WHERE proname = '@apply' AND pronamespace = '"${schema}"'::regnamespace); END $$`)
     expect(await query(source)).not.toEqual(newest)
@@ -254,7 +264,7 @@ describe('a schema', () => {
     expect(await backend.admin(generation).open(SHARD)).toBe('kept')
     expect(await query(source)).toEqual(newest)
     expect(await markFilled(backend.admin(generation), SHARD, [50])).toBe(true)
-    expect(await query(`SELECT version FROM "${schema}"."@format"`)).toEqual([{ version: '2' }])
+    expect(await query(`SELECT version FROM "${schema}"."@format"`)).toEqual([{ version: '3' }])
     expect(await backend.writer(generation).checkpoints(SHARD)).toMatchObject({ kind: 'open', checkpoints: [at(50), {}, {}] })
     expect(await old.writer(generation).apply(SHARD, batch(0, 50, 51))).toEqual({ kind: 'applied' })
   })

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
-import type { BackendContext, ViewBackend } from '../../src/model/view-backend.ts'
+import type { BackendContext, CommandPlace, ViewBackend } from '../../src/model/view-backend.ts'
 import { sharedPostgres } from '../services/postgres.ts'
 import { quiet } from '../support/quiet.ts'
 
@@ -13,10 +13,13 @@ export const newSchema = (): string => `t_${process.pid}_${Date.now().toString(3
 
 export const configOf = (schema: string, url = sharedPostgres()): PostgresConfig => ({ url, schema, connections: 4 })
 
-export const contextOf = (logger = quiet): BackendContext => ({ name: 'pg', dataDir: '/nowhere', logger })
+export const contextOf = (logger = quiet): BackendContext => ({ name: 'pg', dataDir: '/nowhere', logger, shards: [SHARD] })
 
 export const connect = (schema: string, url = sharedPostgres(), logger = quiet): Promise<ViewBackend> =>
   postgres.connect(configOf(schema, url), contextOf(logger))
+
+/** A command of the control topic. */
+export const commandAt = (offset: number, topicId = 'control'): CommandPlace => ({ topicId, offset })
 
 /** What another program does, over a connection of its own. */
 export async function query(sql: string, url = sharedPostgres()): Promise<readonly Record<string, unknown>[]> {

@@ -207,12 +207,12 @@ it('a schema that is dropped loses its fence with all else, and is opened again'
   expect(await backend.admin(first).open(SHARD)).toBe('opened')
 })
 
-describe('a schema from before there was a fence', () => {
+describe('a schema without a fence', () => {
   it.each([
     ['open', (of: ViewBackend) => of.admin(first).open(SHARD), 'kept'],
     ['serve', (of: ViewBackend) => of.admin(first).serve(SHARD, commandAt(1)), 'shown'],
     ['drop', (of: ViewBackend) => of.admin(first).drop(SHARD), undefined],
-  ])('gets one by the first %s, and keeps all else; who was there before goes on', async (_, work, outcome) => {
+  ])('of the version before gets one by the first %s, and keeps all else; who was there before goes on', async (_, work, outcome) => {
     const old = await connected()
     await filled(old, first, second)
     await query(`DROP TABLE "${schema}"."@fence"; UPDATE "${schema}"."@format" SET version = 2`)
@@ -224,6 +224,17 @@ describe('a schema from before there was a fence', () => {
     expect(await query(`SELECT version FROM "${schema}"."@format"`)).toEqual([{ version: '3' }])
     expect((await old.reader(second).get(['a'])).map(textOf)).toEqual(['2'])
     expect(await old.writer(second).apply(SHARD, batch(0, 1, 2))).toEqual({ kind: 'applied' })
+    await backend.admin(first).drop(SHARD)
+    expect(await backend.admin(first).open(SHARD)).toBe('dropped')
+  })
+  it.each([
+    ['serve', (of: ViewBackend) => of.admin(first).serve(SHARD, commandAt(1)), 'shown'],
+    ['drop', (of: ViewBackend) => of.admin(first).drop(SHARD), undefined],
+  ])('gets another by the next %s where somebody dropped the table', async (_, work, outcome) => {
+    const backend = await connected()
+    await filled(backend, first)
+    await query(`DROP TABLE "${schema}"."@fence"`)
+    expect(await work(backend)).toBe(outcome)
     await backend.admin(first).drop(SHARD)
     expect(await backend.admin(first).open(SHARD)).toBe('dropped')
   })

@@ -45,10 +45,14 @@ const grant = (): Promise<unknown> =>
   query(
     `GRANT SELECT ON "${schema}".job TO ${role} WITH GRANT OPTION; GRANT SELECT ON "${schema}".job TO PUBLIC; GRANT UPDATE (key) ON "${schema}".job TO ${role}`,
   )
-async function holding(sql: string): Promise<pg.Client> {
+async function connectedClient(): Promise<pg.Client> {
   const client = new pg.Client(sharedPostgres())
   clients.push(client)
   await client.connect()
+  return client
+}
+async function holding(sql: string): Promise<pg.Client> {
+  const client = await connectedClient()
   await client.query('BEGIN')
   await client.query(sql)
   return client
@@ -214,18 +218,15 @@ it.each([
   async (_, next) => {
     for (const each of [first, next]) await filled(each)
     await serve(first)
+    const see = async (client: pg.Client): Promise<string> =>
+      JSON.stringify((await client.query(`SELECT key, value::text FROM "${schema}".job`)).rows)
     let stopped = false
-    const readers = Array.from({ length: 3 }, async () => {
-      const client = new pg.Client(sharedPostgres())
-      clients.push(client)
-      await client.connect()
-      const seen = new Set<string>()
-      while (!stopped) {
-        const { rows } = await client.query(`SELECT key, value::text FROM "${schema}".job`)
-        seen.add(JSON.stringify(rows))
-      }
-      return [...seen].toSorted()
-    })
+    const readAll = async (client: pg.Client): Promise<readonly string[]> => {
+      const seen = new Set([await see(client)])
+      while (!stopped) seen.add(await see(client))
+      return [...seen.add(await see(client))].toSorted()
+    }
+    const readers = (await Promise.all(Array.from({ length: 3 }, connectedClient))).map(readAll)
     for (const each of [next, first, next, first, next, first, next]) expect(await serve(each)).toBe('shown')
     await backend.admin(first).drop(SHARD)
     stopped = true

@@ -1,11 +1,15 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { PostgresBackend } from '../../backends/postgres/backend.ts'
+import { waits } from '../../backends/postgres/session.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
-import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { quiet } from '../support/quiet.ts'
+import { proxyTo } from './proxy.ts'
+import { commandAt, configOf, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** Who acts late, from another process: brings back nothing that was dropped, and shows nothing that people were led away from. */
 
@@ -27,6 +31,14 @@ afterEach(async () => {
 
 async function connected(): Promise<ViewBackend> {
   const backend = await connect(schema)
+  backends.push(backend)
+  return backend
+}
+
+/** Waits for a lock however busy the machine is, so that those that wait for one get it in their order. */
+function patient(): ViewBackend {
+  const lockMs = { ...waits.lockMs, admin: 25_000 }
+  const backend = new PostgresBackend(configOf(schema), quiet, { ...waits, lockMs })
   backends.push(backend)
   return backend
 }
@@ -83,8 +95,8 @@ describe('of two processes that wait for each other', () => {
   let other: ViewBackend
 
   beforeEach(async () => {
-    one = await connected()
-    other = await connected()
+    one = patient()
+    other = patient()
     await filled(one, first, second)
     await one.admin(first).serve(SHARD, commandAt(1))
     // Other connects, and looks at the schema, before it has to be quick.
@@ -128,8 +140,8 @@ describe('of two processes that wait for each other', () => {
 })
 
 it('however many processes open, fill and serve while it is dropped: from then on nothing of it is there', async () => {
-  const others = [await connected(), await connected(), await connected()]
-  const dropping = await connected()
+  const others = [patient(), patient(), patient()]
+  const dropping = patient()
   for (let round = 1; round <= 15; round++) {
     const of = generationOf({ number: round })
     await filled(dropping, of)
@@ -205,6 +217,30 @@ it('a schema that is dropped loses its fence with all else, and is opened again'
   await backend.admin(first).drop(SHARD)
   await dropSchema(schema)
   expect(await backend.admin(first).open(SHARD)).toBe('opened')
+})
+
+it('what was done, and the answer lost, is done when it is repeated, and stands against who is late meanwhile', async () => {
+  const proxy = await proxyTo(sharedPostgres())
+  try {
+    const backend = await connect(schema, proxy.url)
+    backends.push(backend)
+    const other = await connected()
+    await filled(backend, first, second)
+    // Behind the one that looks at the schema.
+    proxy.loseAnswerTo('COMMIT\0', 2)
+    await expect(backend.admin(second).serve(SHARD, commandAt(2))).rejects.toMatchObject({ code: 'view-unavailable' })
+    await expect.poll(relations).toEqual(['job', 'job@1', 'job@2'])
+    expect(await other.admin(first).serve(SHARD, commandAt(1))).toBe('outdated')
+    expect(await backend.admin(second).serve(SHARD, commandAt(2))).toBe('shown')
+    proxy.loseAnswerTo('COMMIT\0', 2)
+    await expect(backend.admin(second).drop(SHARD)).rejects.toMatchObject({ code: 'view-unavailable' })
+    await expect.poll(relations).toEqual(['job@1', 'job@2'])
+    expect(await other.admin(second).open(SHARD)).toBe('dropped')
+    await backend.admin(second).drop(SHARD)
+    expect(await relations()).toEqual(['job@1'])
+  } finally {
+    await proxy.close()
+  }
 })
 
 describe('a schema without a fence', () => {

@@ -92,7 +92,7 @@ describe('readers never take the absence of a store for the absence of entries',
     const writing = await connected()
     const readers = [await connected(), await connected()]
     const seen = new Set<string>()
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 20; round++) {
       const of = { ...generation, uid: `uid ${round}` }
       expect(await writing.admin(of).open(SHARD)).toBe('opened')
       await fill(writing, of)

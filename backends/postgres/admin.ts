@@ -20,8 +20,8 @@ const TRIES = 3
 const TRY_AGAIN_MS = 200
 
 /**
- * What changes a generation's life holds the lock of its view, changes identity and checkpoints in one transaction, and replaces the identity's row instead of changing it: a
- * statement that waited for the old row finds it gone.
+ * What changes a generation's life holds the lock of its view, reads the fence behind it, changes identity and checkpoints in one transaction, and replaces the identity's row instead
+ * of changing it: a statement that waited for the old row finds it gone.
  */
 export class PostgresAdmin implements ViewAdmin {
   readonly #connections: Connections

@@ -62,7 +62,13 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
     const { views, live, metrics, stores, coordination } = parts
     const host = (view: ViewConfig): void => hostView(parts, view, role, failed.reject)
     const reloading = new Reloading({ config, readAgain, stores, views, host, logger })
-    const orders = new Orders({ coordination, backends: () => stores.shards(), openStore: (name, shards) => stores.open(name, shards), logger })
+    const orders = new Orders<DeadLetters>({
+      coordination,
+      log: parts.log,
+      backends: () => stores.shards(),
+      openStore: (name, shards) => stores.open(name, shards),
+      logger,
+    })
     const verbs = new ViewVerbs({ views, orders, reloading, logger, statusOf: view => viewStatus(view, coordination) })
     running.push(() => verbs.close())
     const status = {

@@ -1,30 +1,31 @@
-import type { ClosableDeadLetters, Connected, LiveView } from './generations/live-view.ts'
-import { formatHealth, type Health } from './generations/shard-health.ts'
-import type { Source } from './generations/view.ts'
+import type { Coordination } from './generations/coordination.ts'
+import type { HostedView } from './hosted-view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
-import type { Offset } from './model/record.ts'
 import { repairableKinds, type VerifyInShort, type VerifyStatus } from './model/verify-status.ts'
-import type { ViewBackend } from './model/view-backend.ts'
-import type { ViewStatus } from './model/view-status.ts'
-import type { ViewPipeline } from './pipeline/view-pipeline.ts'
+import type { GenerationStatus, ViewStatus } from './model/view-status.ts'
+import { differs } from './reshard/differs.ts'
+import { nextStepsOf } from './reshard/next-steps.ts'
+import { generationStatuses } from './reshard/status.ts'
 
-export interface StatusParts<Letters extends ClosableDeadLetters> {
-  readonly view: LiveView<Letters>
-  readonly backend: ViewBackend
-  readonly pipeline: ViewPipeline | undefined
-  readonly verify: VerifyStatus | undefined
-}
-
-export async function viewStatus<Letters extends ClosableDeadLetters>(parts: StatusParts<Letters>): Promise<ViewStatus> {
-  const { view, backend, pipeline, verify } = parts
-  const { definition } = view
+export async function viewStatus(hosted: HostedView, coordination: Coordination): Promise<ViewStatus> {
+  const view = hosted.live
+  const { definition, current } = view
   const source = attempt(() => view.source())
   const serving = attempt(() => view.serving())
   const problem = view.stopped ?? [source, serving].find(part => part instanceof LogfoldError)
-  const health = view.health()
-  const shards = await Promise.all(backend.shards.map(shard => shardStatus(shard, source, backend, pipeline, health.get(shard))))
-  const partitions = source instanceof LogfoldError ? [] : await partitionStatus(source, shards)
-  const letters = attempt(() => view.deadLetters().list({ limit: 1 }).total)
+  const generations = await generationStatuses(view, {
+    living: () => coordination.living(),
+    pipeline: number => hosted.feeds?.pipeline(number)?.status(),
+    verify: number => {
+      const live = view.generation(number)
+      return live === undefined ? undefined : hosted.verifyStatus(live)
+    },
+    heldUp: number => hosted.feeds?.heldUp(number),
+  })
+  const read = generations.find(({ number }) => number === current?.number)
+  const letters = attempt(() => view.source().deadLetters.counts().own)
+  const verify = current === undefined ? undefined : hosted.verifyStatus(current)
+  const differing = differs(view)
   const status = {
     view: view.name,
     state: stateOf(view.stopped, source, serving),
@@ -33,67 +34,24 @@ export async function viewStatus<Letters extends ClosableDeadLetters>(parts: Sta
     backend: definition.backend,
     format: definition.format,
     writable: definition.writable,
-    worker: pipeline !== undefined,
-    workers: source instanceof LogfoldError ? null : ((await source.log.members(source.group).catch(() => undefined)) ?? null),
-    lagRecords: lagOf(partitions),
-    partitions,
-    shards: shards.map(({ shard, state, entries, detail }) => ({ shard, state, entries, detail })),
+    worker: hosted.feeds !== undefined,
+    workers: read?.workers ?? null,
+    lagRecords: read?.lagRecords ?? null,
+    partitions: read?.progress?.partitions ?? [],
+    shards: read?.shards.map(({ shard, state, entries, detail }) => ({ shard, state, entries, detail })) ?? [],
     deadLetters: letters instanceof LogfoldError ? null : letters,
     verify: verify === undefined ? null : inShort(verify),
     problem: problem === undefined ? null : { code: problem.code, detail: problem.message, remedy: problem.remedy ?? null },
+    differs: differing,
+    generations,
   }
-  return { ...status, next_steps: [...nextSteps({ ...status, shards }), ...verifySteps(view.name, verify)] }
-}
-
-interface Shard {
-  readonly shard: string
-  readonly state: string
-  readonly entries: number | null
-  readonly detail: string | null
-  readonly vouched: readonly Offset[] | undefined
-  /** What helps a shard that isn't read from, where its store knows. */
-  readonly remedy: string | undefined
-}
-
-async function shardStatus<Letters extends ClosableDeadLetters>(
-  shard: string,
-  source: Connected<Letters> | LogfoldError,
-  backend: ViewBackend,
-  pipeline: ViewPipeline | undefined,
-  health: Health = { kind: 'unknown' },
-): Promise<Shard> {
-  const told = pipeline?.status().shards.find(known => known.shard === shard)
-  const well = health.kind === 'up' || health.kind === 'unknown'
-  const state = well ? (told?.state ?? 'up') : health.kind === 'away' ? 'waiting' : health.kind
-  const detail = well ? (told?.detail ?? null) : formatHealth(health)
-  const remedy = health.kind === 'away' ? health.error.remedy : undefined
-  if (source instanceof LogfoldError) return { shard, state, detail, entries: null, vouched: undefined, remedy }
-  const { generation, reader } = source
-  try {
-    const [stats, vouched] = await Promise.all([backend.admin(generation).stats(shard), reader.vouched(shard)])
-    return { shard, state, detail, entries: stats.entries, vouched, remedy }
-  } catch (error) {
-    const known = remedy ?? (isLogfoldError(error) ? error.remedy : undefined)
-    return { shard, state: 'waiting', detail: detail ?? messageOf(error), entries: null, vouched: undefined, remedy: known }
-  }
-}
-
-async function partitionStatus(source: Source, shards: readonly Shard[]): Promise<ViewStatus['partitions']> {
-  const ends = await source.log.endOffsets(source.topic).catch(() => undefined)
-  return Array.from({ length: source.topic.partitions }, (_, partition) => {
-    const positions = shards.map(({ vouched }) => vouched?.[partition])
-    const known = positions.every(position => position !== undefined)
-    return { partition, position: known ? Math.min(...positions) : null, endOffset: ends?.[partition] ?? null }
-  })
-}
-
-function lagOf(partitions: ViewStatus['partitions']): number | null {
-  let lag = 0
-  for (const { position, endOffset } of partitions) {
-    if (position === null || endOffset === null) return null
-    lag += Math.max(0, endOffset - position)
-  }
-  return partitions.length === 0 ? null : lag
+  const remedies = new Map(
+    [...view.health()].flatMap(([shard, health]) =>
+      health.kind === 'away' && health.error.remedy !== undefined ? [[shard, health.error.remedy]] : [],
+    ),
+  )
+  const steps = [...nextSteps(status, remedies), ...nextStepsOf(view.name, generations, differing), ...verifySteps(view.name, verify)]
+  return { ...status, next_steps: [...new Set(steps)] }
 }
 
 function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: unknown): ViewStatus['state'] {
@@ -103,14 +61,18 @@ function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: un
   return 'serving'
 }
 
-type StatusSoFar = Omit<ViewStatus, 'next_steps' | 'shards'> & { readonly shards: readonly Shard[] }
+type StatusSoFar = Omit<ViewStatus, 'next_steps'>
 
-function nextSteps({ view, backend, state, shards, problem, workers, deadLetters }: StatusSoFar): readonly string[] {
+/** @param remedies shard → what helps one that isn't read from, where its store knows */
+function nextSteps(
+  { view, backend, state, shards, problem, workers, deadLetters }: StatusSoFar,
+  remedies: ReadonlyMap<string, string>,
+): readonly string[] {
   const steps: string[] = []
   if (problem?.remedy) steps.push(problem.remedy)
   const away = state === 'stopped' ? [] : shards.filter(shard => shard.state === 'waiting')
-  for (const { shard, remedy } of away) if (remedy !== undefined) steps.push(`${shard} of the backend ${backend}: ${remedy}`)
-  const unexplained = away.filter(({ remedy }) => remedy === undefined).map(({ shard }) => shard)
+  for (const { shard } of away) if (remedies.has(shard)) steps.push(`${shard} of the backend ${backend}: ${remedies.get(shard)}`)
+  const unexplained = away.map(({ shard }) => shard).filter(shard => !remedies.has(shard))
   if (unexplained.length > 0) {
     steps.push(`Bring ${unexplained.join(', ')} of the backend ${backend} back, or mend its address; it catches up by itself: logfold check`)
   }

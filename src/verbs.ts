@@ -19,7 +19,7 @@ const ORDER_MS = 30_000
 
 export interface VerbsOptions {
   readonly views: ReadonlyMap<string, HostedView>
-  readonly orders: Orders
+  readonly orders: Orders<DeadLetters>
   readonly reloading: Reloading
   readonly statusOf: (view: HostedView) => Promise<ViewStatus>
   readonly logger: Logger

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { BackendModule } from '../src/model/backend-module.ts'
 import { LogfoldError, messageOf } from '../src/model/errors.ts'
-import type { BackendModule } from '../src/model/view-backend.ts'
 
 /** A kind's code, and the libraries it needs, are loaded when a config first names it. */
 const loaders = {

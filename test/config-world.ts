@@ -6,8 +6,8 @@ import { z } from 'zod'
 import type { BackendKinds } from '../src/config/backend-kinds.ts'
 import type { Config } from '../src/config/config.ts'
 import { type ConfigOptions, loadConfig } from '../src/config/load.ts'
+import type { BackendModule } from '../src/model/backend-module.ts'
 import { isLogfoldError, LogfoldError } from '../src/model/errors.ts'
-import type { BackendModule } from '../src/model/view-backend.ts'
 
 const moduleOf = (kind: string, config: BackendModule<unknown>['config']): BackendModule<unknown> => ({
   kind,

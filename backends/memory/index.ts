@@ -1,4 +1,4 @@
-import type { BackendModule } from '../../src/model/view-backend.ts'
+import type { BackendModule } from '../../src/model/backend-module.ts'
 import { MemoryBackend } from './backend.ts'
 import { type MemoryConfig, memoryConfig } from './config.ts'
 

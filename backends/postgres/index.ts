@@ -1,4 +1,4 @@
-import type { BackendModule } from '../../src/model/view-backend.ts'
+import type { BackendModule } from '../../src/model/backend-module.ts'
 import { PostgresBackend } from './backend.ts'
 import { type PostgresConfig, postgresConfig } from './config.ts'
 import { SHARD } from './names.ts'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { BackendModule } from '../../src/model/view-backend.ts'
+import type { BackendModule } from '../../src/model/backend-module.ts'
 import { SqliteBackend } from './backend.ts'
 import { type SqliteConfig, sqliteConfig } from './config.ts'
 import { SHARD } from './standing.ts'

@@ -1,4 +1,4 @@
-import type { BackendModule } from '../model/view-backend.ts'
+import type { BackendModule } from '../model/backend-module.ts'
 
 /** The kinds of backends there are; given by the module that knows them. */
 export interface BackendKinds {

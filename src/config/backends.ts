@@ -1,5 +1,5 @@
+import type { BackendModule } from '../model/backend-module.ts'
 import { isLogfoldError, messageOf } from '../model/errors.ts'
-import type { BackendModule } from '../model/view-backend.ts'
 import type { BackendKinds } from './backend-kinds.ts'
 import type { BackendConfig } from './config.ts'
 import type { Faults } from './faults.ts'

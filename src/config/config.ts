@@ -1,8 +1,8 @@
 import type { Scope, Token } from '../model/access.ts'
+import type { BackendModule } from '../model/backend-module.ts'
 import type { ViewFormat } from '../model/generation.ts'
 import type { PartitionerName } from '../model/partitioner.ts'
 import type { SchemaCheck } from '../model/value.ts'
-import type { BackendModule } from '../model/view-backend.ts'
 
 /** A store: its module, and its section as the module's own schema made it. */
 export interface BackendConfig {

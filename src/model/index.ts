@@ -1,5 +1,6 @@
 /** What the author of a backend needs; published as `logfold`. */
 
+export type * from './backend-module.ts'
 export type * from './config-schema.ts'
 export * from './errors.ts'
 export * from './generation.ts'

@@ -1,4 +1,4 @@
-import type { BackendModule } from '../../src/model/view-backend.ts'
+import type { BackendModule } from '../../src/model/backend-module.ts'
 import { admin } from './backend/admin.ts'
 import { applying } from './backend/applying.ts'
 import { connecting } from './backend/connecting.ts'

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
-import type { BackendContext, CommandPlace, ViewBackend } from '../../src/model/view-backend.ts'
+import type { BackendContext } from '../../src/model/backend-module.ts'
+import type { CommandPlace, ViewBackend } from '../../src/model/view-backend.ts'
 import { sharedPostgres } from '../services/postgres.ts'
 import { quiet } from '../support/quiet.ts'
 

@@ -15,6 +15,7 @@ const letterOf = (offset: number): DeadLetter => ({
   offset,
   topicId: 'topic-1',
   otherTopic: false,
+  otherGeneration: false,
   timestampMs: 1700000000000,
   reason: 'value-not-json',
   detail: 'The value is not JSON',
@@ -58,6 +59,7 @@ beforeEach(async () => {
   const letters = [0, 1, 2].map(letterOf)
   view.deadLetters = () => ({
     unresolved: () => false,
+    counts: () => ({ own: letters.length, unresolved: letters.length }),
     list: ({ after, limit }) => {
       const from = after === undefined ? 0 : letters.findIndex(({ letter }) => letter === after) + 1
       return { letters: letters.slice(from, from + limit), total: letters.length, complete: true }

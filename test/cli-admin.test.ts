@@ -123,6 +123,7 @@ const letter = {
   offset: 17,
   topicId: 'now',
   otherTopic: false,
+  otherGeneration: false,
   timestampMs: 1_700_000_000_000,
   reason: 'value-not-json',
   detail: 'The value is not JSON',
@@ -178,6 +179,22 @@ Next
     )
   })
 
+  it('list tells those of another generation apart: they are neither resolved nor unresolved', async () => {
+    const before = { ...letter, letter: '1:3:17:now', otherGeneration: true }
+    const items = [{ ...letter, letter: '2:3:17:now', generation: 2, resolvedBy: '3:20' }, before]
+    const { url } = await fakeServer((_, response) => sendJson(response, { items, next: null, total: 2 }))
+    expect((await run(['deadletters', 'list', 'job', '--admin', url])).stdout).toBe(
+      `LETTER  TIME                      ID             RESOLVED               REASON          DETAIL
+2:3:17  2023-11-14T22:13:20.000Z  "a\\u001b[31m"  by 3:20                value-not-json  The value is not JSON
+1:3:17  2023-11-14T22:13:20.000Z  "a\\u001b[31m"  of another generation  value-not-json  The value is not JSON
+
+Next
+  See the bytes of one: logfold deadletters show job 2:3:17
+  Take those that are resolved away: logfold deadletters drop job --resolved
+`,
+    )
+  })
+
   it('list says so where there is none', async () => {
     const { url } = await fakeServer((_, response) => sendJson(response, { items: [], next: null, total: 0 }))
     expect((await run(['deadletters', 'list', 'job', '--admin', url])).stdout).toBe('job has no dead letters\n')
@@ -191,24 +208,32 @@ Next
     expect(await run(['deadletters', 'show', 'job', '1:3:17', '--admin', url])).toEqual({
       exit: 0,
       stdout: `1:3:17
-  time      2023-11-14T22:13:20.000Z
-  reason    value-not-json
-  detail    The value is not JSON
-  id        "a\\u001b[31m"
-  topic     now
-  resolved  by 3:20
-  key       "a\\u001b[31m"
-  value     base64 /w==
+  time        2023-11-14T22:13:20.000Z
+  reason      value-not-json
+  detail      The value is not JSON
+  id          "a\\u001b[31m"
+  generation  1
+  topic       now
+  resolved    by 3:20
+  key         "a\\u001b[31m"
+  value       base64 /w==
 `,
       stderr: '',
     })
     expect(asked.map(one => one.url)).toEqual(['/admin/views/job/deadletters/1%3A3%3A17'])
   })
 
+  it('show says where it is of another generation', async () => {
+    const before = { ...letter, otherGeneration: true, keyBase64: null, valueBase64: null }
+    const { url } = await fakeServer((_, response) => sendJson(response, before))
+    const { stdout } = await run(['deadletters', 'show', 'job', '1:3:17', '--admin', url])
+    expect(stdout.split('\n').filter(line => /generation/.test(line))).toEqual(['  generation  1, not the one that serves'])
+  })
+
   it('show says where it is of another topic', async () => {
     const foreign = { ...letter, letter: '1:3:17:then', topicId: 'then', otherTopic: true, keyBase64: null, valueBase64: null }
     const { url } = await fakeServer((_, response) => sendJson(response, foreign))
     const { stdout } = await run(['deadletters', 'show', 'job', '1:3:17:then', '--admin', url])
-    expect(stdout.split('\n').filter(line => /then/.test(line))).toEqual(['1:3:17:then', '  topic     then, not the one that the view has now'])
+    expect(stdout.split('\n').filter(line => /then/.test(line))).toEqual(['1:3:17:then', '  topic       then, not the one that the view has now'])
   })
 })

@@ -10,13 +10,25 @@ const answers: Readonly<Record<string, object>> = {
 const letters = Object.keys(answers)
 const whole = (letter: string): string => `${letter}:now`
 const FOREIGN = '1:3:17:then'
-/** The last two of the view's topic are resolved. */
+const BEFORE = '0:3:17:now'
+const BEFORE_RESOLVED = '0:3:18:now'
+/** The last two of the view's topic and generation are resolved. */
 const items = [
   ...letters.map((letter, nth) => {
     const [generation, partition, offset] = letter.split(':').map(Number)
-    return { letter: whole(letter), generation, partition, offset, otherTopic: false, ...(nth > 1 ? { resolvedBy: '3:99' } : {}) }
+    return {
+      letter: whole(letter),
+      generation,
+      partition,
+      offset,
+      otherTopic: false,
+      otherGeneration: false,
+      ...(nth > 1 ? { resolvedBy: '3:99' } : {}),
+    }
   }),
-  { letter: FOREIGN, otherTopic: true },
+  { letter: BEFORE, generation: 0, partition: 3, offset: 17, otherTopic: false, otherGeneration: true },
+  { letter: BEFORE_RESOLVED, generation: 0, partition: 3, offset: 18, otherTopic: false, otherGeneration: true, resolvedBy: '3:99' },
+  { letter: FOREIGN, otherTopic: true, otherGeneration: false },
 ]
 
 /** Two letters a page. Replays as the table says, drops whatever is there. */

@@ -23,7 +23,7 @@ const keysOf = ({ dead }: TestPipeline): readonly (readonly [string, boolean])[]
 describe('a dead letter that is dropped', () => {
   it('is gone from every process, and its id is no longer unresolved', async () => {
     const test = await withLetter()
-    const other = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
+    const other = new DeadLetters(test.log, test.dead, { topicId: test.topic.id, generation: 1 }, quiet)
     await other.caughtUp()
     expect(other.unresolved('a')).toBe(true)
     await test.deadLetters.drop('1:0:1', never)
@@ -35,7 +35,7 @@ describe('a dead letter that is dropped', () => {
       ['1:0:1:id-of-job', true],
       ['1:0:1:id-of-job/resolved', true],
     ])
-    const fresh = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
+    const fresh = new DeadLetters(test.log, test.dead, { topicId: test.topic.id, generation: 1 }, quiet)
     await fresh.caughtUp()
     expect([fresh.unresolved('a'), fresh.list({ limit: 1 }).total]).toEqual([false, 0])
     for (const letters of [other, fresh]) await letters.close()
@@ -56,7 +56,7 @@ describe('a dead letter that is dropped', () => {
     await folded(test, { a: '1', b: '2' })
     expect(test.deadLetters.unresolved('a')).toBe(true)
     expect(test.deadLetters.find('1:0:1').resolvedBy).toBeUndefined()
-    const fresh = new DeadLetters(test.log, test.dead, test.topic.id, quiet)
+    const fresh = new DeadLetters(test.log, test.dead, { topicId: test.topic.id, generation: 1 }, quiet)
     await fresh.caughtUp()
     expect(fresh.unresolved('a')).toBe(true)
     await fresh.close()

@@ -52,7 +52,7 @@ async function world(): Promise<World> {
       namespace: 'logfold',
       log,
       backend,
-      openDeadLetters: (at, letters, topicId) => new DeadLetters(at, letters, topicId, quiet),
+      openDeadLetters: (at, letters, topicId) => new DeadLetters(at, letters, { topicId, generation: 1 }, quiet),
       logger: quiet,
       failed: error => bugs.push(error),
     })

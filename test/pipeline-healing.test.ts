@@ -173,13 +173,13 @@ it('a shard that catches up with others whose dead letters are just being writte
   const written = Promise.withResolvers<void>()
   const add = deadLetters.add.bind(deadLetters)
   let held = false
-  deadLetters.add = async (generation, partition, faulty, signal) => {
+  deadLetters.add = async (partition, faulty, signal) => {
     if (faulty.length > 0 && !held) {
       held = true
       writing.resolve()
       await written.promise
     }
-    return add(generation, partition, faulty, signal)
+    return add(partition, faulty, signal)
   }
   topic.put(0, 'k2', '{')
   log.wake()

@@ -45,7 +45,7 @@ async function embeddedWorld(log: Log): Promise<
     topicId: topic.id,
     definitionHash: 'd',
   }
-  const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
+  const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
   const ignore = (): void => undefined
   const options = { log, topic, generation, backend, rules, deadLetters, group: 'job@1', metrics: new Metrics('test'), logger: quiet }
   const pipeline = new ViewPipeline({ ...options, applied: ignore, stopped: ignore, failed: ignore })

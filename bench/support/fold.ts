@@ -22,7 +22,6 @@ export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contend
   name: 'logfold',
   async run() {
     const dead = await log.topic({ name: `bench-dead-${process.pid}`, partitions: 1, replication: -1, create: true })
-    const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
     const generation: Generation = {
       view: 'job',
       number: ++generations,
@@ -34,6 +33,7 @@ export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contend
       topicId: topic.id,
       definitionHash: 'bench',
     }
+    const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
     const failed = Promise.withResolvers<never>()
     const pipeline = new ViewPipeline({
       log,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type DeadLetter, formatLetterPlace } from '../model/dead-letter.ts'
+import { type DeadLetter, formatLetterPlace, isOwn } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { Client } from './client.ts'
@@ -50,7 +50,7 @@ const replay: Verb = {
     {
       flag: '--all',
       option: 'all',
-      chosen: ({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy === undefined,
+      chosen: letter => isOwn(letter) && letter.resolvedBy === undefined,
       plural: 'unresolved dead letters',
     },
   ],
@@ -62,7 +62,7 @@ const drop: Verb = {
     {
       flag: '--resolved',
       option: 'resolved',
-      chosen: ({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy !== undefined,
+      chosen: letter => isOwn(letter) && letter.resolvedBy !== undefined,
       plural: 'resolved dead letters',
     },
     {
@@ -119,7 +119,7 @@ export const lettersPath = (view: string): string => `/admin/views/${encodeURICo
 /** As people see it, and may name it. */
 export const calledLetter = (letter: DeadLetter): string => (letter.otherTopic ? letter.letter : formatLetterPlace(letter))
 
-/** One after the other. A letter that isn't there, or is of another topic, doesn't keep the others from their turn; a server that isn't does. */
+/** One after the other. A letter that isn't there, or is of another topic or generation, doesn't keep the others from their turn; a server that isn't does. */
 async function run(verb: Verb, view: string, named: readonly string[], flags: VerbFlags, io: Io): Promise<number> {
   const choices = verb.choices.filter(({ option }) => flags[option] === true)
   if (choices.length > 0 === named.length > 0) {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DeadLetter } from '../model/dead-letter.ts'
+import { type DeadLetter, isOwn } from '../model/dead-letter.ts'
 import { limits } from '../model/limits.ts'
 import { addDeadLetterVerbs, calledLetter, lettersPath } from './dead-letter-verbs.ts'
 import { helpText } from './help.ts'
@@ -65,15 +65,17 @@ async function list(view: string, flags: ListFlags, io: Io): Promise<void> {
   await write(io.stdout, `${table([['LETTER', 'TIME', 'ID', 'RESOLVED', 'REASON', 'DETAIL'], ...rows])}${nextStepsText(steps)}`)
 }
 
-function resolvedText({ otherTopic, resolvedBy }: DeadLetter): string {
+function resolvedText({ otherTopic, otherGeneration, resolvedBy }: DeadLetter): string {
   if (otherTopic) return 'of another topic'
+  if (otherGeneration) return 'of another generation'
   return resolvedBy === undefined ? 'unresolved' : `by ${resolvedBy}`
 }
 
 function listSteps(view: string, letters: readonly DeadLetter[], next: string | null): readonly string[] {
   const [first, last] = [letters[0], letters.at(-1)]
-  const unresolved = letters.some(({ id, otherTopic, resolvedBy }) => id !== undefined && !otherTopic && resolvedBy === undefined)
-  const resolved = letters.some(({ otherTopic, resolvedBy }) => !otherTopic && resolvedBy !== undefined)
+  const own = letters.filter(isOwn)
+  const unresolved = own.some(({ id, resolvedBy }) => id !== undefined && resolvedBy === undefined)
+  const resolved = own.some(({ resolvedBy }) => resolvedBy !== undefined)
   const foreign = letters.some(({ otherTopic }) => otherTopic)
   return [
     ...(first === undefined ? [] : [`See the bytes of one: logfold deadletters show ${view} ${calledLetter(first)}`]),
@@ -97,6 +99,7 @@ async function show(view: string, letter: string, flags: ClientFlags, io: Io): P
     ['reason', document.reason],
     ['detail', document.detail],
     ['id', document.id === undefined ? '-' : JSON.stringify(document.id)],
+    ['generation', `${document.generation}${document.otherGeneration ? ', not the one that serves' : ''}`],
     ['topic', `${document.topicId}${document.otherTopic ? ', not the one that the view has now' : ''}`],
     ['resolved', document.resolvedBy === undefined ? 'no' : `by ${document.resolvedBy}`],
     ['key', bytesText(document.key, document.keyBase64)],

@@ -15,6 +15,8 @@ export interface DeadLetter {
   readonly topicId: string
   /** The view has another topic now, under the same name or another one: the letter says nothing of the ids of that, and its record isn't read. */
   readonly otherTopic: boolean
+  /** It was met when another generation than the one that was asked was folded: it says nothing of that one's ids, and isn't resolved by what that one folds. */
+  readonly otherGeneration: boolean
   /** The record's time. Milliseconds since the epoch. */
   readonly timestampMs: number
   readonly reason: FaultReason
@@ -37,6 +39,9 @@ export interface DeadLetterWithBytes extends DeadLetter {
 
 type Named = Pick<DeadLetter, 'generation' | 'partition' | 'offset' | 'topicId'>
 
+/** A generation, and the topic that it is folded from: whose letters are its *own*. */
+export type LetterOwner = Pick<DeadLetter, 'generation' | 'topicId'>
+
 export const formatLetter = ({ topicId, ...place }: Named): string => `${formatLetterPlace(place)}:${topicId}`
 
 /** What people may call a letter of the topic that the view has now. */
@@ -48,10 +53,23 @@ export function parseLetter(name: string, topicId: string): Named | undefined {
   return offset === undefined ? undefined : { generation: Number(generation), partition: Number(partition), offset: Number(offset), topicId: named }
 }
 
-/** What the API and the admin listener may know of a view's dead letters: a fold of their topic, a moment behind it. */
+export const isOwn = ({ otherTopic, otherGeneration }: Pick<DeadLetter, 'otherTopic' | 'otherGeneration'>): boolean => !otherTopic && !otherGeneration
+
+/** Own letters alone: how many there are, and how many of them no later record has resolved. */
+export interface LetterCounts {
+  readonly own: number
+  readonly unresolved: number
+}
+
+/** What the API and the admin listener may know of a view's dead letters, as one of its generations sees them: a fold of their topic, a moment behind it. */
 export interface DeadLetterReader {
+  /** By an own letter. */
   unresolved(id: string): boolean
-  /** Those of the view's topic before those of others; by generation, partition and offset. `after` is the name of a letter. `complete` is false where there are more than `total`. */
+  counts(): LetterCounts
+  /**
+   * Own ones, then those of other generations, then those of other topics; by generation, partition and offset. `after` is the name of a letter. `complete` is false where there are more than
+   * `total`.
+   */
   list(options: { readonly after?: string | undefined; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]
     readonly total: number

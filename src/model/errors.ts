@@ -40,7 +40,7 @@ export const errorKinds = {
   'not-acceptable': kind(406, 1, 'no', 'None of the accepted media types is on offer'),
   'command-refused': kind(409, 1, 'no', 'The command does not fit the state of the view'),
   'reload-refused': kind(409, 1, 'no', 'The config has changes that need a restart'),
-  'foreign-dead-letter': kind(409, 1, 'no', 'The dead letter is of another topic'),
+  'foreign-dead-letter': kind(409, 1, 'no', 'The dead letter is of another topic or generation'),
   'cursor-expired': kind(410, 1, 'no', 'The cursor is no longer valid'),
   'too-large': kind(413, 1, 'no', 'The request is too large'),
   'url-too-long': kind(414, 1, 'no', 'The URL is too long'),

@@ -1,4 +1,4 @@
-import { type DeadLetter, type DeadLetterWithBytes, formatLetter } from '../model/dead-letter.ts'
+import { type DeadLetter, type DeadLetterWithBytes, formatLetter, type LetterOwner, parseLetter } from '../model/dead-letter.ts'
 import type { FaultReason } from '../model/fault.ts'
 import type { NewRecord } from '../model/record.ts'
 import type { FaultyRecord } from './fold.ts'
@@ -31,7 +31,7 @@ const LINE_FEED = 0x0a
 /** A record's place, but for its offset. */
 export type LetterPlace = Pick<DeadLetter, 'generation' | 'partition' | 'topicId'>
 
-/** Of a record of the view's topic. */
+/** Of a record that was met here: an own letter. */
 export function letterOf(place: LetterPlace, record: FaultyRecord): DeadLetterWithBytes {
   const { offset } = record
   return {
@@ -39,6 +39,7 @@ export function letterOf(place: LetterPlace, record: FaultyRecord): DeadLetterWi
     ...place,
     offset,
     otherTopic: false,
+    otherGeneration: false,
     timestampMs: record.timestampMs,
     reason: record.fault.reason,
     detail: describe(record).slice(0, DETAIL_LENGTH_MAX).toWellFormed(),
@@ -66,8 +67,14 @@ export const resolutionRecord = (key: string, resolvedBy: string): NewRecord => 
 })
 
 /** Takes the letter of this key away, and what says that it is resolved: that last, as without its letter it means nothing. */
-export const dropRecords = (key: string): readonly NewRecord[] =>
-  [key, key + RESOLVED].map(each => ({ partition: 0, key: Buffer.from(each), value: null }))
+export const dropRecords = (key: string): readonly NewRecord[] => [key, key + RESOLVED].map(dropRecord)
+
+/** Takes away what stands under this one key. */
+export const dropRecord = (key: string): NewRecord => ({ partition: 0, key: Buffer.from(key), value: null })
+
+/** Of which generation a letter is, or what says that one is resolved, by the key alone; undefined where it is neither's key. */
+export const generationOfKey = (key: string): number | undefined =>
+  parseLetter(key.endsWith(RESOLVED) ? key.slice(0, -RESOLVED.length) : key, '')?.generation
 
 /** With the key of the letter that it stands beside. */
 export function decodeResolution(key: string, value: Uint8Array): { readonly letterKey: string; readonly resolvedBy: string } | undefined {
@@ -93,31 +100,32 @@ export function encodeLetter(letter: DeadLetterWithBytes): Uint8Array {
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), letter.key ?? Buffer.alloc(0), letter.value ?? Buffer.alloc(0)])
 }
 
-/** Without its bytes. Undefined where this isn't a dead letter of a format known here. @param topicId of the view's topic */
-export function decodeLetter(value: Uint8Array, topicId: string): DeadLetter | undefined {
-  const header = readHeader(value, topicId)
-  return header === undefined ? undefined : fromHeader(header, topicId)
+/** Without its bytes. Undefined where this isn't a dead letter of a format known here. @param owner whose letters are own ones */
+export function decodeLetter(value: Uint8Array, owner: LetterOwner): DeadLetter | undefined {
+  const header = readHeader(value, owner.topicId)
+  return header === undefined ? undefined : fromHeader(header, owner)
 }
 
-export function decodeLetterWithBytes(value: Uint8Array, topicId: string): DeadLetterWithBytes | undefined {
-  const header = readHeader(value, topicId)
+export function decodeLetterWithBytes(value: Uint8Array, owner: LetterOwner): DeadLetterWithBytes | undefined {
+  const header = readHeader(value, owner.topicId)
   if (header === undefined) return undefined
   const keyStart = value.indexOf(LINE_FEED) + 1
   const valueStart = keyStart + (header.keyBytes ?? 0)
   return {
-    ...fromHeader(header, topicId),
+    ...fromHeader(header, owner),
     key: header.keyBytes === null ? null : value.slice(keyStart, valueStart),
     value: header.valueBytes === null ? null : value.slice(valueStart, valueStart + header.valueBytes),
   }
 }
 
-const fromHeader = (header: Header, topicId: string): DeadLetter => ({
+const fromHeader = (header: Header, owner: LetterOwner): DeadLetter => ({
   letter: formatLetter(header),
   generation: header.generation,
   partition: header.partition,
   offset: header.offset,
   topicId: header.topicId,
-  otherTopic: header.topicId !== topicId,
+  otherTopic: header.topicId !== owner.topicId,
+  otherGeneration: header.generation !== owner.generation,
   timestampMs: header.timestampMs,
   reason: header.reason,
   detail: header.detail,

@@ -1,28 +1,31 @@
-import type { DeadLetter, DeadLetterReader, DeadLetterWithBytes } from '../model/dead-letter.ts'
+import type { DeadLetter, DeadLetterReader, DeadLetterWithBytes, LetterCounts, LetterOwner } from '../model/dead-letter.ts'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
-import type { NewRecord, Offset, RecordCursor } from '../model/record.ts'
+import type { NewRecord, Offset, RecordCursor, Stretch } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
-import { decodeLetterWithBytes, dropRecords, encodeLetter, type LetterPlace, letterOf } from './dead-letter-record.ts'
+import { decodeLetterWithBytes, dropRecord, dropRecords, encodeLetter, generationOfKey, letterOf } from './dead-letter-record.ts'
 import type { FaultyRecord } from './fold.ts'
 import { LetterTable, noSuchLetter } from './letter-table.ts'
 
 const IDLE_WAIT_MS = 1_000
 const APPEND_DEADLINE_MS = 10_000
 const SHOW_MS = 10_000
+/** Keys that are held while a generation's letters are looked for, some 150 bytes each; and records that are appended at once. */
+const KEYS_MAX = 100_000
+const DROPS_MAX = 1_000
 
 /**
- * A view's dead letters: a fold of their topic, kept up to date by reading it from the start, and the way new ones get there. The topic has one partition.
- * Every process that reads or folds the view has one of these.
+ * A view's dead letters, as one of its generations sees them: a fold of their topic, kept up to date by reading it from the start, and the way new ones get there. The topic has one
+ * partition, and is one for all generations of the view. Every process that reads or folds a generation has one of these.
  */
 export class DeadLetters implements DeadLetterReader {
   readonly #log: Log
   readonly #topic: Topic
   readonly #writer: LogWriter
   readonly #logger: Logger
-  readonly #topicId: string
+  readonly #owner: LetterOwner
   readonly #table: LetterTable
   readonly #readers = new Set<LogReader>()
   readonly #closing = new AbortController()
@@ -35,14 +38,14 @@ export class DeadLetters implements DeadLetterReader {
 
   /**
    * @param topic of the dead letters
-   * @param topicId of the view's topic: of which the letters are that are written, and whose ids are unresolved
+   * @param owner the generation that is folded, and the topic it is folded from: of which the letters are that are written and resolved, and whose ids are unresolved
    */
-  constructor(log: Log, topic: Topic, topicId: string, logger: Logger) {
+  constructor(log: Log, topic: Topic, { topicId, generation }: LetterOwner, logger: Logger) {
     this.#log = log
     this.#topic = topic
-    this.#topicId = topicId
+    this.#owner = { topicId, generation }
     this.#logger = logger
-    this.#table = new LetterTable(topicId)
+    this.#table = new LetterTable(this.#owner)
     this.#writer = log.writer(topic)
     this.#caughtUp.promise.catch(() => undefined)
     this.#moved.promise.catch(() => undefined)
@@ -66,6 +69,10 @@ export class DeadLetters implements DeadLetterReader {
     return this.#table.unresolved(id)
   }
 
+  counts(): LetterCounts {
+    return this.#table.counts()
+  }
+
   list(options: { readonly after?: string | undefined; readonly limit: number }): ReturnType<LetterTable['list']> {
     return this.#table.list(options)
   }
@@ -83,9 +90,8 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /** Writes a letter for each record that has none yet; settles once the log has them. Waits and retries while the log is away. */
-  async add(generation: number, partition: number, faulty: readonly FaultyRecord[], signal: AbortSignal): Promise<readonly DeadLetter[]> {
-    const place: LetterPlace = { generation, partition, topicId: this.#topicId }
-    const letters = faulty.map(record => letterOf(place, record)).filter(({ letter }) => !this.#table.has(letter))
+  async add(partition: number, faulty: readonly FaultyRecord[], signal: AbortSignal): Promise<readonly DeadLetter[]> {
+    const letters = faulty.map(record => letterOf({ ...this.#owner, partition }, record)).filter(({ letter }) => !this.#table.has(letter))
     await this.#write(letters.map(letterRecord), signal)
     const added = letters.map(({ key: _key, value: _value, ...letter }) => letter)
     const first = added[0]
@@ -94,11 +100,10 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /**
-   * Notes which letters are resolved by these ops of a partition: those of the same id up to its offset. Its own is a letter's that folds
-   * now. Waits and retries as `add`.
+   * Notes which letters of this generation are resolved by these ops of a partition: those of the same id up to its offset. A letter's own record resolves it that folds now. Waits and retries as `add`.
    */
-  async resolve(generation: number, partition: number, ops: readonly ViewOp[], signal: AbortSignal): Promise<void> {
-    await this.#write(this.#table.resolutions(generation, partition, ops), signal)
+  async resolve(partition: number, ops: readonly ViewOp[], signal: AbortSignal): Promise<void> {
+    await this.#write(this.#table.resolutions(partition, ops), signal)
   }
 
   /**
@@ -111,6 +116,40 @@ export class DeadLetters implements DeadLetterReader {
   async drop(letter: string, signal: AbortSignal): Promise<void> {
     const last = await this.#write(dropRecords(this.#table.get(letter).key), signal)
     // Learned from the reader alone: it may have yet to read the letter itself, and would bring it back.
+    await this.#readTo(last + 1, signal)
+  }
+
+  /**
+   * Takes all letters of a generation away for good, of whatever topic, with what says that they are resolved: all that the log has when it is called, also those that aren't kept in memory. What a
+   * late worker writes of it afterwards stays. Settles once the log has it, and this process knows them no more. May be repeated: what is gone isn't written again, but for that of generations with over
+   * 100,000 letters. Waits and retries as `add`.
+   * @throws what keeps the topic from being read; the signal's reason
+   */
+  async dropGeneration(generation: number, signal: AbortSignal): Promise<void> {
+    const end = await this.#endOffset(signal).catch(error => {
+      signal.throwIfAborted()
+      throw error
+    })
+    const keys = new Set<string>()
+    let last: Offset = end - 1
+    const drop = async (): Promise<void> => {
+      const all = [...keys]
+      for (let at = 0; at < all.length; at += DROPS_MAX) {
+        last = Math.max(last, await this.#write(all.slice(at, at + DROPS_MAX).map(dropRecord), signal))
+      }
+      keys.clear()
+    }
+    for await (const stretch of this.#stretchesTo(end, signal)) {
+      const cursor = stretch.records()
+      while (cursor.next()) {
+        const key = Buffer.from(cursor.buffer.subarray(cursor.keyStart, Math.max(cursor.keyStart, cursor.keyEnd))).toString('utf8')
+        if (generationOfKey(key) !== generation) continue
+        if (cursor.valueEnd < 0) keys.delete(key)
+        else keys.add(key)
+      }
+      if (keys.size >= KEYS_MAX) await drop()
+    }
+    await drop()
     await this.#readTo(last + 1, signal)
   }
 
@@ -156,7 +195,7 @@ export class DeadLetters implements DeadLetterReader {
   async #read(): Promise<void> {
     const reader = this.#open(0)
     try {
-      const end = await this.#endOffset()
+      const end = await this.#endOffset(this.#closing.signal)
       for (;;) {
         if (this.#position >= end) this.#caughtUp.resolve()
         const stretch = await reader.next(IDLE_WAIT_MS)
@@ -176,15 +215,38 @@ export class DeadLetters implements DeadLetterReader {
     }
   }
 
-  async #endOffset(): Promise<Offset> {
+  /** All from the start. */
+  async *#stretchesTo(end: Offset, signal: AbortSignal): AsyncGenerator<Stretch> {
+    const reader = this.#open(0)
+    // It waits for a log that is away.
+    const stop = (): void => reader.close()
+    signal.addEventListener('abort', stop)
+    try {
+      for (let position: Offset = 0; position < end; ) {
+        signal.throwIfAborted()
+        const stretch = await reader.next(IDLE_WAIT_MS)
+        yield stretch
+        position = stretch.next
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+      this.#readers.delete(reader)
+      reader.close()
+    }
+  }
+
+  async #endOffset(signal: AbortSignal): Promise<Offset> {
     const backoff = new Backoff()
     for (;;) {
       try {
         return (await this.#log.endOffsets(this.#topic))[0] ?? 0
       } catch (error) {
-        if (!isLogfoldError(error, 'log-unavailable') || this.#closing.signal.aborted) throw error
+        if (!isLogfoldError(error, 'log-unavailable') || signal.aborted) throw error
         this.#logger.warn('The log does not tell of dead letters; trying again', { topic: this.#topic.name, cause: error.message })
-        await backoff.wait(this.#closing.signal)
+        await backoff.wait(signal)
       }
     }
   }
@@ -201,7 +263,7 @@ export class DeadLetters implements DeadLetterReader {
     try {
       const cursor = (await reader.next(0)).records()
       if (!cursor.next() || cursor.offset !== at || cursor.valueEnd < 0) return undefined
-      return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd), this.#topicId)
+      return decodeLetterWithBytes(cursor.buffer.subarray(cursor.valueStart, cursor.valueEnd), this.#owner)
     } catch (error) {
       if (!isLogfoldError(error, 'closed') || this.#closing.signal.aborted) throw error
       throw new LogfoldError('log-unavailable', `The log does not give the letter within ${SHOW_MS / 1000} s`, { cause: error })

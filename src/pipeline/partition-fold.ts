@@ -183,7 +183,7 @@ export class PartitionFold {
 
   /** Folds and applies one stretch, as far as the next lane ahead. */
   async #step(lane: Lane, stretch: Stretch): Promise<void> {
-    const { report, generation, rules, deadLetters } = this.#context
+    const { report, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
     const until = Math.min(stretch.next, this.#nextAhead(lane))
     const { position: from, vouched } = lane.checkpoint
@@ -191,10 +191,10 @@ export class PartitionFold {
     const checkpoint = lane.aim(until, stretch)
     const folded = rules.projector === undefined ? fold(stretch, until, rules) : await foldProjected(stretch, until, rules, signal)
     report.read(folded.records)
-    const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)
+    const letters = await deadLetters.add(this.#partition, folded.faulty, signal)
     for (const letter of letters) report.deadLetter(letter.reason)
     if (letters.length > 0) failPoint('pipeline/letters-written')
-    await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)
+    await deadLetters.resolve(this.#partition, folded.ops, signal)
     signal.throwIfAborted()
     if (from < checkpoint.position || lane.stale(checkpoint, RENEW_AT_END_MS)) {
       await this.#apply(lane, { partition: this.#partition, from, vouched, checkpoint, ops: folded.ops })

@@ -37,18 +37,20 @@ export type Replayed =
 /**
  * Folds the record of a dead letter again, at its place. Nothing is appended to the view's topic. Waits for a store, or a log, that is away, and for a shard that hasn't come to the
  * record yet, until the signal says otherwise. May be repeated.
- * @throws no-such-dead-letter, also for one of another generation; foreign-dead-letter: of another topic; foreign-store, definition-changed, store-refused and what reading the log throws; the signal's reason
+ * @throws no-such-dead-letter; foreign-dead-letter: of another topic, or another generation; foreign-store, definition-changed, store-refused and what reading the log throws; the signal's reason
  */
 export async function replay(options: ReplayOptions, letter: string, signal: AbortSignal): Promise<Replayed> {
   const { generation, topic } = options
   const found = options.deadLetters.find(letter)
-  if (found.topicId !== topic.id) {
+  if (found.otherTopic) {
     const detail = `The dead letter ${letter} is of a topic with the id ${found.topicId}; ${generation.view} is folded from ${topic.name}, whose id is ${topic.id}`
     const remedy = `Drop it: logfold deadletters drop ${generation.view} ${found.letter}. Where the view is given that topic again, it can be replayed`
     throw new LogfoldError('foreign-dead-letter', detail, { remedy })
   }
-  if (found.generation !== generation.number) {
-    throw new LogfoldError('no-such-dead-letter', `The dead letter ${letter} is not of ${generationName(generation)}, which is folded here`)
+  if (found.otherGeneration) {
+    const detail = `The dead letter ${letter} is of generation ${found.generation} of ${generation.view}; what serves is ${generationName(generation)}`
+    const remedy = `Where its record does not fold in ${generationName(generation)} either, it has a letter of its own there: logfold deadletters list ${generation.view}. Those of another generation go with it`
+    throw new LogfoldError('foreign-dead-letter', detail, { remedy })
   }
   return await new Replay(options, found, signal).run()
 }
@@ -85,7 +87,7 @@ class Replay {
         const written = await this.#write(now.op, known)
         if (written === 'further') continue
         if (written === 'later') return undefined
-        await this.#options.deadLetters.resolve(this.#letter.generation, partition, [now.op], this.#patience.signal)
+        await this.#options.deadLetters.resolve(partition, [now.op], this.#patience.signal)
         return { kind: 'replayed', place: formatPlace(partition, offset) }
       }
     })

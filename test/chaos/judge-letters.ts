@@ -8,6 +8,7 @@ interface Letter {
   readonly partition: number
   readonly offset: number
   readonly otherTopic: boolean
+  readonly otherGeneration: boolean
   readonly reason: string
 }
 
@@ -48,7 +49,9 @@ export async function judgeLetters(world: World, history: History, poisons: read
         if (letter === undefined && isLast(bad)) violations.push(`MISSING in ${where}: ${reason} at ${place}`)
         if (letter !== undefined && letter.reason !== reason) violations.push(`In ${where}: ${place} is ${letter.reason}, and should be ${reason}`)
       }
-      for (const [place, { otherTopic }] of letters) if (otherTopic) violations.push(`In ${where}: ${place} is said to be of another topic`)
+      for (const [place, { otherTopic, otherGeneration }] of letters) {
+        if (otherTopic || otherGeneration) violations.push(`In ${where}: ${place} is said to be of another topic or generation`)
+      }
       for (const [place, letter] of letters) if (!there.has(place)) violations.push(`In ${where}: ${JSON.stringify(letter)}, where nothing bad is`)
     }
     const keys = (await readTopic(world.direct, `logfold.${view}.dead`)).map(({ key }) => String(key)).filter(key => !key.endsWith('/resolved'))

@@ -116,7 +116,7 @@ async function auditLetters(world: World, pass: Pass): Promise<void> {
   const log = new SimLog(world, auditor)
   const read = auditor.run(async () => {
     const topic = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
-    const letters = new DeadLetters(log, topic, viewTopic(world).id, quiet)
+    const letters = new DeadLetters(log, topic, { topicId: viewTopic(world).id, generation: 1 }, quiet)
     await letters.caughtUp()
     return letters
   })

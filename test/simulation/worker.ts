@@ -48,7 +48,7 @@ export class Worker {
           namespace: 'logfold',
           log: this.#log,
           backend: this.#backend,
-          openDeadLetters: (log, letters, topicId) => new DeadLetters(log, letters, topicId, logger),
+          openDeadLetters: (log, letters, topicId) => new DeadLetters(log, letters, { topicId, generation: 1 }, logger),
           logger,
           failed: error => world.judge.violated(`${process.name} met a bug: ${error}`),
         }),

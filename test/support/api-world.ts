@@ -135,7 +135,7 @@ export class TestView implements View {
       definitionHash: 'hash',
     }
     this.reader = this.backend.reader(this.generation)
-    this.letters = { unresolved: id => this.unresolved.has(id), list: unused, show: unused }
+    this.letters = { unresolved: id => this.unresolved.has(id), counts: unused, list: unused, show: unused }
   }
 
   async open(): Promise<this> {

@@ -51,7 +51,7 @@ export async function testPipeline(
     topicId: topic.id,
     definitionHash: 'd',
   }
-  const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
+  const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
   const stopped: LogfoldError[] = []
   const metrics = new Metrics('test')
   const pipeline = new ViewPipeline({
@@ -61,7 +61,7 @@ export async function testPipeline(
     backend,
     rules: options.rules ?? { format: 'json', schema: undefined, partitioner: undefined },
     deadLetters,
-    group: 'logfold.job@1',
+    group: `logfold.job@${generation.number}`,
     metrics,
     logger: quiet,
     applied: () => {},

@@ -43,7 +43,7 @@ export async function writtenStore(backend: ViewBackend): Promise<WrittenStore> 
   const dead = await log.topic({ name: 'job.dead', partitions: 1, replication: 1, create: true })
   const described = { view: 'job', number: 1, partitions: PARTITIONS, format: 'json', ordered: false } as const
   const generation: Generation = { ...described, uid: `job@1:${topic.id}`, logId: log.logId, topicId: topic.id, definitionHash: 'd' }
-  const deadLetters = new DeadLetters(log, dead, topic.id, quiet)
+  const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
   const ignore = (): void => undefined
   const parts = { log, topic, generation, backend, rules, logger: quiet }
   const told = { applied: ignore, stopped: ignore, failed: ignore }

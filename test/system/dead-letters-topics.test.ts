@@ -75,6 +75,8 @@ describe('a view that is given another topic', () => {
       ['1:0:1', '"new"', 'unresolved'],
       [`1:0:1:${first}`, '"old"', 'of another topic'],
     ])
+    const { stdout: status } = await logfold('status', 'job', '--json')
+    expect(JSON.parse(status)).toMatchObject({ deadLetters: 1 })
     expect(await logfold('deadletters', 'replay', 'job', `1:0:1:${first}`)).toEqual({
       exitCode: 1,
       stdout: `

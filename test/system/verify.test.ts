@@ -185,7 +185,14 @@ describe('a view that is written to all the while', () => {
       const [key, value] = [Buffer.from(id), Buffer.from('1')]
       const [letter = ''] = whole(`1:${place}`)
       const described = { letter, generation: 1, partition, offset, topicId, timestampMs: 0, keyBytes: key.length, valueBytes: 1 }
-      const fault = { reason: 'value-too-deep', detail: 'It was too deep', id, otherTopic: false, resolvedBy: undefined } as const
+      const fault = {
+        reason: 'value-too-deep',
+        detail: 'It was too deep',
+        id,
+        otherTopic: false,
+        otherGeneration: false,
+        resolvedBy: undefined,
+      } as const
       const known = (await letters()).length
       await append('logfold.job.dead', 1, described.letter, encodeLetter({ ...described, ...fault, key, value }))
       await expect.poll(async () => (await letters()).length, { timeout: 30_000 }).toBe(known + 1)

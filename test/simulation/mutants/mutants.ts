@@ -122,12 +122,12 @@ const aboveTheSeams: readonly Mutant[] = [
     'a checkpoint that does not wait for the dead letters below it',
     edit(
       FOLD,
-      'const letters = await deadLetters.add(generation.number, this.#partition, folded.faulty, signal)',
-      'const letters: { readonly reason: string }[] = []\n    void deadLetters.add(generation.number, this.#partition, folded.faulty, signal).catch(() => undefined)',
+      'const letters = await deadLetters.add(this.#partition, folded.faulty, signal)',
+      'const letters: { readonly reason: string }[] = []\n    void deadLetters.add(this.#partition, folded.faulty, signal).catch(() => undefined)',
     ),
   ),
   simulated('a dead letter resolved by an earlier record', edit('src/pipeline/letter-table.ts', ' && letter.offset <= offset', '')),
-  simulated('no resolution of dead letters', edit(FOLD, 'await deadLetters.resolve(generation.number, this.#partition, folded.ops, signal)', '')),
+  simulated('no resolution of dead letters', edit(FOLD, 'await deadLetters.resolve(this.#partition, folded.ops, signal)', '')),
   simulated(
     'a read that is one offset short of Logfold-After',
     edit('src/api/shard-watch.ts', '(vouched[partition] ?? 0) > offset)', '(vouched[partition] ?? 0) >= offset)'),

@@ -1,17 +1,13 @@
-import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import { isLogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
-import type { Generation } from '../model/generation.ts'
-import type { Log, Topic } from '../model/log.ts'
-import type { Logger } from '../model/logger.ts'
 import type { Offset, Stretch } from '../model/record.ts'
-import type { Batch, Checkpoint, ShardOutcome, ViewBackend, ViewOp, ViewWriter } from '../model/view-backend.ts'
+import type { Batch, Checkpoint, ShardOutcome, ViewBackend, ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
-import type { DeadLetters } from './dead-letters.ts'
-import { type FoldRules, fold } from './fold.ts'
+import { fold } from './fold.ts'
+import type { FoldContext } from './fold-context.ts'
 import { vouchedAt } from './holes.ts'
 import { Lane } from './lane.ts'
 import { foldProjected } from './projecting.ts'
-import type { Report } from './report.ts'
 import { asStop, foreignShard, refusedBy } from './stops.ts'
 
 /** How long a reader waits for records before it says that there are none. */
@@ -20,30 +16,6 @@ const IDLE_WAIT_MS = 1_000
 const RENEW_AT_END_MS = 60_000
 /** A shard that answers this much later than the first is left behind, to catch up alone. */
 const STRAGGLER_MS = 1_000
-
-/** What the folds of all partitions of a generation share. */
-export interface FoldContext {
-  readonly log: Log
-  readonly topic: Topic
-  readonly generation: Generation
-  readonly backend: ViewBackend
-  readonly writer: ViewWriter
-  readonly rules: FoldRules
-  readonly deadLetters: DeadLetters
-  readonly report: Report
-  readonly logger: Logger
-  /** How often this process has opened a shard. */
-  openings(shard: string): number
-  /**
-   * Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions: not where it was opened since somebody saw it so.
-   * @param openings as they were before it was looked at
-   */
-  reopen(shard: string, anew: boolean, openings: number): Promise<void>
-  /** Stops the view for safety. */
-  stop(error: LogfoldError): void
-  /** A shard has taken a batch. */
-  applied(shard: string): void
-}
 
 /** Where a shard stands, or why it can't go on from there; `expired`: deletes may be missing. */
 type Found =
@@ -150,9 +122,15 @@ export class PartitionFold {
   }
 
   async #run(lane: Lane): Promise<void> {
+    const { steering } = this.#context
+    const signal = this.#stopping.signal
     try {
-      while (!lane.empty && !this.#stopping.signal.aborted) {
+      while (!lane.empty && !signal.aborted) {
+        await steering.mayFetch(signal)
         const stretch = await lane.reader.next(IDLE_WAIT_MS)
+        // It may have been paused while the reader waited.
+        await steering.mayApply(signal)
+        signal.throwIfAborted()
         lane.admit()
         this.#dismiss(lane)
         if (lane.missesDeletes(stretch)) {
@@ -165,7 +143,7 @@ export class PartitionFold {
         else if (lane.position < stretch.next) this.#replace(lane)
       }
     } catch (error) {
-      if (this.#stopping.signal.aborted && (isLogfoldError(error, 'closed') || error === this.#stopping.signal.reason)) return
+      if (signal.aborted && (isLogfoldError(error, 'closed') || error === signal.reason)) return
       throw error
     } finally {
       lane.reader.close()
@@ -183,7 +161,7 @@ export class PartitionFold {
 
   /** Folds and applies one stretch, as far as the next lane ahead. */
   async #step(lane: Lane, stretch: Stretch): Promise<void> {
-    const { report, rules, deadLetters } = this.#context
+    const { report, steering, rules, deadLetters } = this.#context
     const signal = this.#stopping.signal
     const until = Math.min(stretch.next, this.#nextAhead(lane))
     const { position: from, vouched } = lane.checkpoint
@@ -191,6 +169,7 @@ export class PartitionFold {
     const checkpoint = lane.aim(until, stretch)
     const folded = rules.projector === undefined ? fold(stretch, until, rules) : await foldProjected(stretch, until, rules, signal)
     report.read(folded.records)
+    steering.took(folded.records)
     const letters = await deadLetters.add(this.#partition, folded.faulty, signal)
     for (const letter of letters) report.deadLetter(letter.reason)
     if (letters.length > 0) failPoint('pipeline/letters-written')

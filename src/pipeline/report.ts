@@ -56,6 +56,11 @@ export class Report {
     if (state !== undefined) state.startEnd ??= end
   }
 
+  /** It is told to go on, or to go otherwise: that it stood still, or went slowly, until now says nothing of what comes. */
+  steered(): void {
+    for (const state of this.#partitions.values()) state.movedAtMs = Date.now()
+  }
+
   /** The partition moved away: its series go. */
   revoked(partition: number): void {
     this.#partitions.delete(partition)

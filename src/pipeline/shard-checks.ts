@@ -2,7 +2,8 @@ import { ifAnswered, isLogfoldError, messageOf } from '../model/errors.ts'
 import { pause } from '../model/pause.ts'
 import type { Checkpoint } from '../model/view-backend.ts'
 import type { Filling } from './filling.ts'
-import type { FoldContext, PartitionFold } from './partition-fold.ts'
+import type { FoldContext } from './fold-context.ts'
+import type { PartitionFold } from './partition-fold.ts'
 import { asStop } from './stops.ts'
 
 /** How often a shard is asked whether it still has its data, so that a loss is noticed where no record comes. */

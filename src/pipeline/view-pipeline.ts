@@ -8,10 +8,13 @@ import { Backoff } from './backoff.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { Filling } from './filling.ts'
 import type { FoldRules } from './fold.ts'
+import type { FoldContext } from './fold-context.ts'
 import { Openings } from './openings.ts'
-import { type FoldContext, PartitionFold } from './partition-fold.ts'
+import { type Clock, realClock } from './pace.ts'
+import { PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
 import { ShardChecks } from './shard-checks.ts'
+import { type Steer, Steering } from './steering.ts'
 import { asStop } from './stops.ts'
 
 export interface PipelineOptions {
@@ -30,17 +33,21 @@ export interface PipelineOptions {
   readonly stopped: (error: LogfoldError) => void
   /** Membership of the group is gone for good. */
   readonly failed: (error: Error) => void
+  /** By which `steer`'s rate goes. */
+  readonly clock?: Clock
 }
 
 export interface PipelineStatus {
   readonly partitions: readonly PartitionStatus[]
   readonly shards: readonly ShardStatus[]
+  readonly paused: boolean
 }
 
 /** Folds one generation of one view, in this process's share of the partitions. */
 export class ViewPipeline {
   readonly #options: PipelineOptions
   readonly #report: Report
+  readonly #steering: Steering
   readonly #context: FoldContext
   readonly #folds = new Map<number, PartitionFold>()
   readonly #filling: Filling
@@ -56,6 +63,7 @@ export class ViewPipeline {
     const { backend, generation, metrics, logger } = options
     this.#options = options
     this.#report = new Report(metrics, logger, generation, backend.shards)
+    this.#steering = new Steering(options.clock ?? realClock)
     const admin = backend.admin(generation)
     const writer = backend.writer(generation)
     this.#filling = new Filling({ ...options, stop: error => this.#stop(error) }, admin)
@@ -66,6 +74,7 @@ export class ViewPipeline {
       ...options,
       writer,
       report: this.#report,
+      steering: this.#steering,
       openings: shard => openings.count(shard),
       reopen: (shard, anew, count) => openings.reopen(shard, anew, count),
       stop: error => this.#stop(error),
@@ -98,13 +107,22 @@ export class ViewPipeline {
     await this.#revoked([...this.#folds.keys()])
   }
 
+  /**
+   * At any time, and at once. While it is paused, no stretch is fetched or applied after those under way; checkpoints stand, the membership stays, and the shards are watched. What goes on behind a
+   * pause may find that deletes were missed meanwhile.
+   */
+  steer(steer: Steer): void {
+    this.#steering.steer(steer)
+    this.#report.steered()
+  }
+
   /** Why this worker isn't ready; undefined when it is. */
   unready(): string | undefined {
-    return this.#report.unready()
+    return this.#steering.paused ? 'it is paused' : this.#report.unready()
   }
 
   status(): PipelineStatus {
-    return { partitions: this.#report.partitions(), shards: this.#report.shards() }
+    return { partitions: this.#report.partitions(), shards: this.#report.shards(), paused: this.#steering.paused }
   }
 
   #change(work: () => Promise<void>): Promise<void> {

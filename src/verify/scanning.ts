@@ -1,5 +1,5 @@
 import { isLogfoldError } from '../model/errors.ts'
-import type { Throttle } from './pace.ts'
+import type { Throttle } from '../pipeline/pace.ts'
 import type { Patience } from './patience.ts'
 import type { Scratch } from './scratch.ts'
 import type { Shards } from './shards.ts'

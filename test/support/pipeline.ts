@@ -6,6 +6,7 @@ import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import type { FoldRules } from '../../src/pipeline/fold.ts'
+import type { Clock } from '../../src/pipeline/pace.ts'
 import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
 import { entriesOf } from '../contract/backend/paging.ts'
 import { quiet } from './quiet.ts'
@@ -33,6 +34,7 @@ export async function testPipeline(
     backend?: ViewBackend
     generation?: Generation
     rules?: FoldRules
+    clock?: Clock
   } = {},
 ): Promise<TestPipeline> {
   const log = options.log ?? new ScriptedLog()
@@ -65,6 +67,7 @@ export async function testPipeline(
     metrics,
     logger: quiet,
     applied: () => {},
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     stopped: error => stopped.push(error),
     failed: () => {},
   })

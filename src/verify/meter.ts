@@ -1,40 +1,5 @@
-import { pause } from '../model/pause.ts'
 import type { Progress } from '../model/verify-status.ts'
-
-/** Where the time comes from. Tests bring their own. */
-export interface Clock {
-  /** Milliseconds since whenever; never goes back. */
-  nowMs(): number
-  /** Ends early, without an error, when the signal says so. */
-  wait(ms: number, signal: AbortSignal): Promise<void>
-}
-
-export const realClock: Clock = {
-  nowMs: () => performance.now(),
-  wait: pause,
-}
-
-/** Shorter waits cost more than they keep free; what isn't waited for now is waited for later. */
-const WAIT_MIN_MS = 10
-
-/** Holds work down to so many things a second. */
-export class Throttle {
-  readonly #rate: number
-  readonly #clock: Clock
-  #freeAtMs = Number.NEGATIVE_INFINITY
-
-  constructor(rate: number, clock: Clock) {
-    this.#rate = rate
-    this.#clock = clock
-  }
-
-  /** Waits for as long as this many take. Idle time isn't saved up. */
-  async took(count: number, signal: AbortSignal): Promise<void> {
-    const nowMs = this.#clock.nowMs()
-    this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (1_000 * count) / this.#rate
-    if (this.#freeAtMs - nowMs >= WAIT_MIN_MS) await this.#clock.wait(this.#freeAtMs - nowMs, signal)
-  }
-}
+import type { Clock } from '../pipeline/pace.ts'
 
 const SAMPLE_MS = 1_000
 const SAMPLES_MAX = 20

@@ -48,7 +48,7 @@ async function embeddedWorld(log: Log): Promise<
   const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
   const ignore = (): void => undefined
   const options = { log, topic, generation, backend, rules, deadLetters, group: 'job@1', metrics: new Metrics('test'), logger: quiet }
-  const pipeline = new ViewPipeline({ ...options, applied: ignore, stopped: ignore, failed: ignore })
+  const pipeline = new ViewPipeline({ ...options, applied: ignore, mayOpen: async () => true, stopped: ignore, failed: ignore })
   await pipeline.start()
   const writer = log.writer(topic)
   return {

@@ -46,6 +46,7 @@ export const fold = (log: KafkaLog, topic: Topic, backend: ViewBackend): Contend
       metrics: new Metrics('bench'),
       logger: quiet,
       applied: () => undefined,
+      mayOpen: async () => true,
       stopped: failed.reject,
       failed: failed.reject,
     })

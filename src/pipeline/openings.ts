@@ -1,4 +1,4 @@
-import { isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
+import { isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
@@ -11,6 +11,12 @@ import { foreignShard } from './stops.ts'
 /** How long the first opening of a shard is held up by others that don't tell what they hold. */
 const LOOK_MS = 1_000
 
+/**
+ * Asked each time a shard is about to be opened; false: not now. `lost`: it lacks its data. `anew`: deletes may be missing from what it has. An error that says that it can't be told now is taken for
+ * false.
+ */
+export type MayOpen = (shard: string, why: 'lost' | 'anew') => Promise<boolean>
+
 interface OpeningsOptions {
   readonly backend: ViewBackend
   readonly generation: Generation
@@ -21,6 +27,7 @@ interface OpeningsOptions {
   /** Whether this is the worker that opens shards. */
   readonly isOpener: () => boolean
   readonly opened: (shard: string) => void
+  readonly mayOpen: MayOpen
 }
 
 /** Opens the shards that don't hold the generation, each one time at once. */
@@ -79,7 +86,7 @@ export class Openings {
       this.#looked ??= this.#lookAtAll()
       const foreign = await this.#looked
       if (foreign !== undefined) throw foreign
-      if (this.#signal.aborted) return
+      if (this.#signal.aborted || !(await this.#mayOpen(shard, anew)) || this.#signal.aborted) return
       const outcome = await admin.open(shard, { anew })
       if (outcome === 'opened') {
         failPoint('pipeline/opened')
@@ -92,5 +99,20 @@ export class Openings {
       if (!isLogfoldError(error, 'view-unavailable')) throw error
       report.waiting(shard, messageOf(error))
     }
+  }
+
+  async #mayOpen(shard: string, anew: boolean): Promise<boolean> {
+    const { mayOpen, report } = this.#options
+    try {
+      if (await mayOpen(shard, anew ? 'anew' : 'lost')) return true
+      report.waiting(
+        shard,
+        anew ? 'it may have missed deletes; it is not known yet whether it may be emptied' : 'it is not known yet whether it may be opened',
+      )
+    } catch (error) {
+      if (!isAnswer(error)) throw error
+      report.waiting(shard, messageOf(error))
+    }
+    return false
   }
 }

@@ -9,7 +9,7 @@ import type { DeadLetters } from './dead-letters.ts'
 import { Filling } from './filling.ts'
 import type { FoldRules } from './fold.ts'
 import type { FoldContext } from './fold-context.ts'
-import { Openings } from './openings.ts'
+import { type MayOpen, Openings } from './openings.ts'
 import { type Clock, realClock } from './pace.ts'
 import { PartitionFold } from './partition-fold.ts'
 import { type PartitionStatus, Report, type ShardStatus } from './report.ts'
@@ -29,6 +29,7 @@ export interface PipelineOptions {
   readonly metrics: Metrics
   readonly logger: Logger
   readonly applied: (shard: string) => void
+  readonly mayOpen: MayOpen
   /** The view was stopped for safety, with the reason and the remedy. Called once. */
   readonly stopped: (error: LogfoldError) => void
   /** Membership of the group is gone for good. */

@@ -101,6 +101,7 @@ export class Worker {
         metrics,
         logger,
         applied: shard => this.view.applied(shard),
+        mayOpen: async () => true,
         stopped: error => this.#stop(error),
         failed: error => judge.violated(`${this.process.name} lost its membership: ${error.message}`),
       })

@@ -7,7 +7,7 @@ import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import type { FoldRules } from '../../src/pipeline/fold.ts'
 import type { Clock } from '../../src/pipeline/pace.ts'
-import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
+import { type PipelineOptions, ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
 import { entriesOf } from '../contract/backend/paging.ts'
 import { quiet } from './quiet.ts'
 import { ScriptedLog, type ScriptedTopic } from './scripted-log.ts'
@@ -34,6 +34,7 @@ export async function testPipeline(
     backend?: ViewBackend
     generation?: Generation
     rules?: FoldRules
+    mayOpen?: PipelineOptions['mayOpen']
     clock?: Clock
   } = {},
 ): Promise<TestPipeline> {
@@ -67,6 +68,7 @@ export async function testPipeline(
     metrics,
     logger: quiet,
     applied: () => {},
+    mayOpen: options.mayOpen ?? (async () => true),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     stopped: error => stopped.push(error),
     failed: () => {},

@@ -46,7 +46,7 @@ export async function writtenStore(backend: ViewBackend): Promise<WrittenStore> 
   const deadLetters = new DeadLetters(log, dead, { topicId: topic.id, generation: generation.number }, quiet)
   const ignore = (): void => undefined
   const parts = { log, topic, generation, backend, rules, logger: quiet }
-  const told = { applied: ignore, stopped: ignore, failed: ignore }
+  const told = { applied: ignore, mayOpen: async () => true, stopped: ignore, failed: ignore }
   const pipeline = new ViewPipeline({ ...parts, ...told, deadLetters, group: 'job@1', metrics: new Metrics('test') })
   await pipeline.start()
   const writer = log.writer(topic)

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Control, type Order, openControlTopic } from '../src/generations/control.ts'
 import { openEmbeddedLog } from '../src/log/embedded/log.ts'
+import { LogfoldError } from '../src/model/errors.ts'
 import type { AppendOutcome, Log, LogWriter } from '../src/model/log.ts'
 import type { NewRecord } from '../src/model/record.ts'
 import { command, pinned, VIEW } from './support/commands.ts'
@@ -123,8 +124,34 @@ describe('the control topic', () => {
     log.doubtful = 0
     log.appendsAnswer = { kind: 'not-sent', cause: new Error('away') }
     await expect(each.send(create(1), AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'log-unavailable' })
-    log.appendsAnswer = { kind: 'refused', cause: new Error('too large') }
-    await expect(each.send(create(1), soon())).rejects.toMatchObject({ code: 'too-large' })
+  })
+
+  it('says why the topic does not take a command, and sends none that is too long for any', async () => {
+    const log = new ScriptedLog()
+    const each = await control(log)
+    log.appendsAnswer = { kind: 'refused', cause: new LogfoldError('too-large', 'The record has 9 bytes') }
+    await expect(each.send(create(1), soon())).rejects.toMatchObject({ code: 'too-large', remedy: expect.stringContaining('max.message.bytes') })
+    log.appendsAnswer = { kind: 'refused', cause: new LogfoldError('invalid-value', 'The broker refused it: POLICY_VIOLATION') }
+    await expect(each.send(create(1), soon())).rejects.toMatchObject({
+      code: 'log-unavailable',
+      message: 'The topic logfold.control does not take the command: The broker refused it: POLICY_VIOLATION',
+    })
+    log.appendsAnswer = undefined
+    const projection = (length: number): Order => ({ ...create(1), pinned: { ...pinned, projection: 'p'.repeat(length) } }) as Order
+    await expect(each.send(projection(768 * 1024), soon())).rejects.toMatchObject({ code: 'too-large' })
+    expect(log.topics.get('logfold.control')?.records).toEqual([[]])
+    expect(await each.send(projection(700 * 1024), soon())).toEqual({ kind: 'accepted', offset: 0 })
+  })
+
+  it('tells people who asked for a command, and appends nothing for who asks no more', async () => {
+    const log = new ScriptedLog()
+    const each = await control(log)
+    const gone = new Error('gone')
+    await expect(each.send(create(1), AbortSignal.abort(gone))).rejects.toBe(gone)
+    expect(log.topics.get('logfold.control')?.records).toEqual([[]])
+    await each.send(create(1), soon(), 'ann')
+    const written = Buffer.from(log.topics.get('logfold.control')?.records[0]?.[0]?.value ?? []).toString()
+    expect(JSON.parse(written)).toMatchObject({ by: 'ann, through test' })
   })
 
   it('sends nothing once the signal has come, and says that nothing was', async () => {

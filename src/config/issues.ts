@@ -1,7 +1,7 @@
 import type { ConfigIssue } from '../model/config-schema.ts'
+import { suggestion } from '../model/near.ts'
 import type { Faults } from './faults.ts'
 import type { Path } from './location.ts'
-import { suggestion } from './near.ts'
 import { type JsonSchemaNode, knownKeys, nodeAt } from './schema-nodes.ts'
 import { isSecretKey } from './secrets.ts'
 import { getIn, type Tree } from './tree.ts'

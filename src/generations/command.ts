@@ -6,6 +6,9 @@ import { UNTIL } from '../model/until.ts'
 
 export const COMMAND_FORMAT = 1
 
+/** As it is written: room for a projection of 256 KiB, escaped, and a JSON Schema; and less than a topic takes unless it is told otherwise. */
+export const COMMAND_BYTES_MAX = 768 * 1024
+
 /** All that shapes a copy. */
 const pinned = z.strictObject({
   topic: z.string(),
@@ -43,7 +46,14 @@ const head = {
 }
 
 const commandSchema = z.discriminatedUnion('command', [
-  z.strictObject({ ...head, command: z.literal('create'), pinned, until: z.enum(UNTIL) }),
+  z.strictObject({
+    ...head,
+    command: z.literal('create'),
+    pinned,
+    until: z.enum(UNTIL),
+    /** As `steer` has it; left out: as fast as it can. */
+    rate: z.int().min(1).optional(),
+  }),
   z.strictObject({
     ...head,
     command: z.literal('verified'),

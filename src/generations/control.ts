@@ -5,7 +5,7 @@ import type { Logger } from '../model/logger.ts'
 import { Moves } from '../model/moves.ts'
 import { pause } from '../model/pause.ts'
 import type { Offset, RecordCursor } from '../model/record.ts'
-import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand } from './command.ts'
+import { COMMAND_BYTES_MAX, COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand } from './command.ts'
 import { halt, judge, nothingYet, type Refusal, type ViewState } from './state.ts'
 
 const IDLE_WAIT_MS = 1_000
@@ -93,13 +93,16 @@ export class Control {
   }
 
   /**
-   * Sends a command, as of the state that is folded now, and waits for its verdict. While nothing is known of it, it is sent again, so that it stands there once that accepts it.
-   * @throws log-unavailable where it was never sent; outcome-unknown where the signal came before it was known what became of it; what ends the reading
+   * Sends a command, as of the state that is folded when it is called, and waits for its verdict. While nothing is known of it, it is sent again, so that it stands there once that accepts it.
+   * @param askedBy who wants it, for people
+   * @throws the signal's reason where it came before the call; log-unavailable where it was never sent, or the log doesn't take it; too-large; outcome-unknown where the signal came before it was known
+   * what became of it; what ends the reading
    */
-  async send(order: Order, signal: AbortSignal): Promise<Sent> {
-    const { by } = this.#options
-    const { last } = this.state(order.view)
-    const command = { ...order, format: COMMAND_FORMAT, id: randomUUID(), after: last, by, atMs: Date.now() } as Command
+  async send(order: Order, signal: AbortSignal, askedBy?: string): Promise<Sent> {
+    signal.throwIfAborted()
+    const command = this.#commandOf(order, askedBy)
+    const tooLong = tooLongOf(command)
+    if (tooLong !== undefined) throw tooLong
     this.#awaited.set(command.id, undefined)
     try {
       return await this.#sendUntilKnown(command, signal)
@@ -108,9 +111,21 @@ export class Control {
     }
   }
 
+  /** Why it would not be sent, whatever the state is; undefined where it would. */
+  tooLong(order: Order): LogfoldError | undefined {
+    return tooLongOf(this.#commandOf(order))
+  }
+
   async close(): Promise<void> {
     this.#reader.close()
     await this.#reading
+  }
+
+  #commandOf(order: Order, askedBy?: string): Command {
+    const { by } = this.#options
+    const { last } = this.state(order.view)
+    const who = askedBy === undefined ? by : `${askedBy}, through ${by}`
+    return { ...order, format: COMMAND_FORMAT, id: randomUUID(), after: last, by: who, atMs: Date.now() } as Command
   }
 
   async #sendUntilKnown(command: Command, signal: AbortSignal): Promise<Sent> {
@@ -145,10 +160,7 @@ export class Control {
     const record = { partition: 0, ...encodeCommand(command, randomUUID()) }
     const [outcome = { kind: 'unknown', cause: undefined }] = await this.#writer.append([record], APPEND_DEADLINE_MS)
     if (outcome.kind !== 'refused') return outcome
-    throw new LogfoldError('too-large', `The topic ${topic.name} does not take the command: ${messageOf(outcome.cause)}`, {
-      cause: outcome.cause,
-      remedy: `A definition has room for its schema up to ${topic.recordBytesMax} bytes`,
-    })
+    throw notTaken(topic, outcome.cause)
   }
 
   async #verdict(id: string, offset: Offset, signal: AbortSignal): Promise<Sent> {
@@ -206,6 +218,28 @@ export class Control {
   #met(id: string, sent: Sent): void {
     if (this.#awaited.has(id) && this.#awaited.get(id) === undefined) this.#awaited.set(id, sent)
   }
+}
+
+function tooLongOf(command: Command): LogfoldError | undefined {
+  const bytes = encodeCommand(command, '').value.length
+  if (bytes <= COMMAND_BYTES_MAX) return undefined
+  return new LogfoldError(
+    'too-large',
+    `${command.command} of ${command.view} would have ${bytes} bytes; a command has at most ${COMMAND_BYTES_MAX}`,
+    {
+      remedy: 'Make the JSON Schema or the projection shorter',
+    },
+  )
+}
+
+/** The same record would be refused again. */
+function notTaken({ name, recordBytesMax }: Topic, cause: unknown): LogfoldError {
+  const detail = `The topic ${name} does not take the command: ${messageOf(cause)}`
+  if (isLogfoldError(cause, 'too-large')) {
+    const remedy = `Let it take records of ${COMMAND_BYTES_MAX} bytes at least (max.message.bytes); it takes ${recordBytesMax}`
+    return new LogfoldError('too-large', detail, { cause, remedy })
+  }
+  return new LogfoldError('log-unavailable', detail, { cause, remedy: `See that this process may write to ${name}` })
 }
 
 const historyCut = (topic: Topic, at: Offset): LogfoldError =>

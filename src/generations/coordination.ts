@@ -18,6 +18,8 @@ export interface CoordinationOptions {
   /** What this process is now, for the others. */
   readonly describe: PresenceOptions['describe']
   readonly logger: Logger
+  /** The clock of who lives, for tests. */
+  readonly nowMs?: PresenceOptions['nowMs']
   /** A bug was met: the process should end. */
   readonly failed: (error: unknown) => void
 }
@@ -96,8 +98,10 @@ export class Coordination {
     if (control === undefined) return
     this.#control = control
     this.#ready.resolve(control)
-    const { log, namespace, replication, describe, logger } = this.#options
-    const presence = await this.#retrying(() => Presence.open({ log, namespace, replication, describe, logger }))
+    const { log, namespace, replication, describe, logger, nowMs } = this.#options
+    const presence = await this.#retrying(() =>
+      Presence.open({ log, namespace, replication, describe, logger, ...(nowMs === undefined ? {} : { nowMs }) }),
+    )
     if (signal.aborted) await presence?.close()
     else this.#presence = presence
   }

@@ -99,7 +99,7 @@ const accepted = (state: ViewState, offset: Offset, generations: readonly Genera
 /** A serving one couldn't be rid of a pause or a rate: both are steered only while it is `next`. */
 const unhindered = { paused: false, why: undefined, rate: undefined }
 
-function create(state: ViewState, { generation, pinned, until }: Create, offset: Offset): Verdict {
+function create(state: ViewState, { generation, pinned, until, rate }: Create, offset: Offset): Verdict {
   if (generation <= state.highest) return refused('number-taken')
   const alive = state.generations.filter(({ role }) => role !== 'leaving')
   if (alive.some(({ role }) => role !== 'serving')) return refused('two-alive')
@@ -112,6 +112,7 @@ function create(state: ViewState, { generation, pinned, until }: Create, offset:
     since: offset,
     until: serves ? further(until, 'serving') : until,
     ...unhindered,
+    rate: serves ? undefined : rate,
     verification: undefined,
     forsaken: false,
   }

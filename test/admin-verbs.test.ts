@@ -5,6 +5,7 @@ import type { Verbs } from '../src/admin/verbs.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import { TestLogger, TestView } from './support/api-world.ts'
+import { noGenerations } from './support/generation-status.ts'
 import { request } from './support/raw-request.ts'
 
 const VERIFY = '/admin/views/job/verify'
@@ -15,6 +16,7 @@ const asked: unknown[] = []
 const noSuchLetter = (letter: string): LogfoldError => new LogfoldError('no-such-dead-letter', `There is no dead letter ${letter}`)
 
 const verbs: Verbs = {
+  ...noGenerations,
   verify: async (...args) => ({ view: 'job', asked: asked.push(args) }),
   verifyStatus: () => (asked.length === 0 ? undefined : { view: 'job', phase: 'folding' }),
   cancelVerify: async () => (asked.length === 0 ? undefined : { view: 'job', phase: 'cancelled' }),
@@ -79,13 +81,14 @@ describe('verify', () => {
 
   const rate = 'Send a whole number from 1 to 1000000000: records and entries a second.'
   it.each([
-    ['unknown-parameter', 400, '{"repar":true,"x/~":1}', 'Known here: repair, rate.', ['/repar', '/x~1~0']],
-    ['unknown-parameter', 400, '{"__proto__":1}', 'Known here: repair, rate.', ['/__proto__']],
+    ['unknown-parameter', 400, '{"repar":true,"x/~":1}', 'Known here: repair, rate, next.', ['/repar', '/x~1~0']],
+    ['unknown-parameter', 400, '{"__proto__":1}', 'Known here: repair, rate, next.', ['/__proto__']],
     ['invalid-parameter', 400, '{"repair":"yes"}', 'Send true or false.', ['repair']],
+    ['invalid-parameter', 400, '{"next":"yes"}', 'Send true or false.', ['next']],
     ['invalid-parameter', 400, '{"rate":0}', rate, ['rate']],
     ['invalid-parameter', 400, '{"rate":1.5}', rate, ['rate']],
-    ['invalid-request', 400, '[]', 'Known here: repair, rate.', undefined],
-    ['invalid-request', 400, 'null', 'Known here: repair, rate.', undefined],
+    ['invalid-request', 400, '[]', 'Known here: repair, rate, next.', undefined],
+    ['invalid-request', 400, 'null', 'Known here: repair, rate, next.', undefined],
     ['invalid-request', 400, '{"repair":', 'Send a JSON object.', undefined],
     ['too-large', 413, `{"repair":"${'x'.repeat(20_000)}"}`, 'Send what the address takes alone.', undefined],
   ])('refuses with %s, %i', async (code, status, body, remedy, pointers) => {

@@ -6,6 +6,7 @@ import { Metrics } from '../src/metrics/metrics.ts'
 import type { DeadLetter, DeadLetterWithBytes } from '../src/model/dead-letter.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import { TestLogger, TestView } from './support/api-world.ts'
+import { noGenerations } from './support/generation-status.ts'
 import { request } from './support/raw-request.ts'
 
 const letterOf = (offset: number): DeadLetter => ({
@@ -49,7 +50,7 @@ const start = async (host = '127.0.0.1'): Promise<void> => {
     view: async (name: string) => ({ view: name, lagRecords: 0, generations: [] }),
   }
   const none = async () => ({})
-  const verbs = { verify: none, verifyStatus: () => undefined, cancelVerify: none, replay: none, drop: none }
+  const verbs = { verify: none, verifyStatus: () => undefined, cancelVerify: none, replay: none, drop: none, ...noGenerations }
   admin = createAdmin({ host, port: 0, tokens, views: new Map([['job', view]]), status, verbs, logger, metrics })
   port = (await admin.listen()).port
 }

@@ -10,9 +10,11 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { isLoopback, type Token } from '../model/access.ts'
 import { LogfoldError } from '../model/errors.ts'
 import type { Logger } from '../model/logger.ts'
+import { reshardVerbs } from '../model/reshard.ts'
 import { readsJson } from './body.ts'
 import { deadLetterRoute, deadLettersRoute, dropRoute, replayRoute } from './dead-letters.ts'
 import { livezRoute, metricsRoute, readyzRoute } from './probes.ts'
+import { reloadRoute, reshardPaths, reshardRoute } from './reshard.ts'
 import type { StatusProvider } from './status.ts'
 import type { Verbs } from './verbs.ts'
 import { verifyRoutes } from './verify.ts'
@@ -94,6 +96,17 @@ function adminApp({ host, tokens, views, status, verbs, logger, metrics }: Admin
     .post(...readsJson, verify.start)
     .delete(verify.cancel)
     .all(onlyMethods('GET', 'HEAD', 'POST', 'DELETE'))
+  for (const verb of reshardVerbs) {
+    if (verb === 'verify') continue
+    app
+      .route(`/admin/views/:view/${reshardPaths[verb]}`)
+      .post(...readsJson, reshardRoute(viewOf, verbs, verb))
+      .all(onlyMethods('POST'))
+  }
+  app
+    .route('/admin/reload')
+    .post(...readsJson, reloadRoute(verbs))
+    .all(onlyMethods('POST'))
   app.use(noSuchRoute)
   app.use(failures(logger))
   return app

@@ -5,13 +5,17 @@ import { sendJson } from '../http/send.ts'
 import { LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { members } from './body.ts'
+import { reshardRoute } from './reshard.ts'
 import type { StatusDocument } from './status.ts'
 import type { Verbs, VerifyRequest } from './verbs.ts'
 
 type Route = RequestHandler<{ view: string }>
 
 export interface VerifyRoutes {
-  /** `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. */
+  /**
+   * `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. With `{next: true}` it isn't what serves that is meant, but the
+   * generation that is to: then it is a verb of generations like the others, and answers as they do.
+   */
   readonly start: Route
   /** `GET`: how it goes, or how the last one went. */
   readonly show: Route
@@ -19,26 +23,36 @@ export interface VerifyRoutes {
   readonly cancel: Route
 }
 
-export const verifyRoutes = (viewOf: (name: string) => View, verbs: Verbs): VerifyRoutes => ({
-  async start(request, response) {
-    const { name } = viewOf(request.params.view)
-    readQuery(request.url, [])
-    sendJson(response, 202, await verbs.verify(name, verifyRequest(request.body)))
-  },
-  show(request, response) {
-    const { name } = viewOf(request.params.view)
-    readQuery(request.url, [])
-    sendJson(response, 200, known(name, verbs.verifyStatus(name)))
-  },
-  async cancel(request, response) {
-    const { name } = viewOf(request.params.view)
-    readQuery(request.url, [])
-    sendJson(response, 200, known(name, await verbs.cancelVerify(name)))
-  },
-})
+export function verifyRoutes(viewOf: (name: string) => View, verbs: Verbs): VerifyRoutes {
+  const verifyNext = reshardRoute(viewOf, verbs, 'verify')
+  return {
+    async start(request, response, next) {
+      if (meansNext(request.body)) {
+        await verifyNext(request, response, next)
+        return
+      }
+      const { name } = viewOf(request.params.view)
+      readQuery(request.url, [])
+      sendJson(response, 202, await verbs.verify(name, verifyRequest(request.body)))
+    },
+    show(request, response) {
+      const { name } = viewOf(request.params.view)
+      readQuery(request.url, [])
+      sendJson(response, 200, known(name, verbs.verifyStatus(name)))
+    },
+    async cancel(request, response) {
+      const { name } = viewOf(request.params.view)
+      readQuery(request.url, [])
+      sendJson(response, 200, known(name, await verbs.cancelVerify(name)))
+    },
+  }
+}
+
+const meansNext = (body: unknown): boolean => typeof body === 'object' && body !== null && 'next' in body && body.next === true
 
 function verifyRequest(body: unknown): VerifyRequest {
-  const { repair = false, rate } = members(body, ['repair', 'rate'])
+  const { repair = false, rate, next = false } = members(body, ['repair', 'rate', 'next'])
+  if (next !== false) throw invalidParameter('next', `It is ${JSON.stringify(next)}`, 'Send true or false.')
   if (typeof repair !== 'boolean') throw invalidParameter('repair', `It is ${JSON.stringify(repair)}`, 'Send true or false.')
   if (rate === undefined) return { repair }
   if (typeof rate !== 'number' || !Number.isInteger(rate) || rate < 1 || rate > limits.verifyRateMax) {

@@ -21,4 +21,6 @@ export const limits = {
   /** Records and entries a second that verify takes, unless it is asked for another number. */
   verifyRate: 50_000,
   verifyRateMax: 1_000_000_000,
+  /** Records a second and worker that a build may be told to take. */
+  buildRateMax: 1_000_000_000,
 } as const

@@ -1,16 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { fakeServer, run, sendJson, sendProblem } from './cli-world.ts'
+import { statusOf } from './support/generation-status.ts'
 
-const job = {
-  view: 'job',
-  state: 'serving',
-  generation: 1,
-  topic: 'job',
-  backend: 'local',
-  format: 'json',
-  writable: true,
-  worker: true,
-  workers: 1,
+const job = statusOf({
   lagRecords: 1200,
   partitions: [
     { partition: 0, position: 1000, endOffset: 2200 },
@@ -21,9 +13,8 @@ const job = {
     { shard: 'b', state: 'waiting', entries: 234, detail: 'connection refused' },
   ],
   deadLetters: 2,
-  problem: null,
   next_steps: ['Look at the records that could not be folded: logfold deadletters list job'],
-}
+})
 const note = {
   ...job,
   view: 'note',

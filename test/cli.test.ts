@@ -45,6 +45,9 @@ describe('the command line', () => {
       'load',
       'verify',
       'deadletters',
+      'reshard',
+      'rebuild',
+      'reload',
       'help',
     ])
   })
@@ -67,6 +70,9 @@ describe('the command line', () => {
       'deadletters show',
       'deadletters replay',
       'deadletters drop',
+      ...['create', 'status', 'verify', 'switch', 'reverse', 'complete', 'cancel', 'pause', 'resume'].map(verb => `reshard ${verb}`),
+      'rebuild',
+      'reload',
     ]
     for (const command of commands) {
       const { exit, stdout } = await run([...command.split(' '), '--help'])

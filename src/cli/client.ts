@@ -70,6 +70,16 @@ export class Client {
     }
   }
 
+  /** The document that answers a request which may not be repeated. @throws what `request` throws; outcome-unknown where the answer breaks off */
+  async writeJson(path: string, request: Omit<ClientRequest, 'repeatable'>): Promise<unknown> {
+    const response = await this.request(path, request)
+    try {
+      return await response.json()
+    } catch (error) {
+      throw this.failed(error, 'POST')
+    }
+  }
+
   /** What it means that a request, or reading its answer, threw. */
   failed(error: unknown, method: string): LogfoldError {
     const { code, message } = causeOf(error)

@@ -5,14 +5,14 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The working directory, absolute. */
   readonly cwd: string
-  readonly stdin: Readable
+  readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Output
   readonly stderr: Output
   /** Calls back at Ctrl-C, instead of ending the process. Returns the function that ends it. */
   onInterrupt(listener: () => void): () => void
 }
 
-export type Output = Writable & { readonly isTTY?: boolean }
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
 /** The program that read our output went away, as `head` does when it has seen enough. No error: there is just nobody left to tell. */
 export class OutputClosed extends Error {

@@ -51,7 +51,7 @@ export const configFlagsText = ({ config, dataDir, set = [] }: ConfigFlags): str
     .map(word => ` ${shellWord(word)}`)
     .join('')
 
-const shellWord = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+export const shellWord = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 export const configOptions = (flags: ConfigFlags, { env, cwd }: Io): ConfigOptions => ({
   file: flags.config,

@@ -12,6 +12,8 @@ import { type Io, OutputClosed, processIo } from './io.ts'
 import { addList } from './list.ts'
 import { addLoad } from './load/command.ts'
 import { addDel, addPut } from './put.ts'
+import { addReload } from './reload.ts'
+import { addReshard } from './reshard/command.ts'
 import { addStart } from './start.ts'
 import { addStatus } from './status.ts'
 import { addVerify } from './verify.ts'
@@ -74,5 +76,7 @@ function build(commands: Commands, io: Io, setExit: (code: number) => void): Com
   addLoad(program, io, setExit)
   addVerify(program, io, setExit)
   addDeadLetters(program, io, setExit)
+  addReshard(program, io, setExit)
+  addReload(program, io)
   return program
 }

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly env?: Record<string, string>
   readonly cwd?: string
   readonly stdin?: string
+  /** Stdin is a terminal. */
+  readonly isTerminal?: boolean
   readonly commands?: Partial<Commands>
   /** Called with all of stderr so far, whenever something is written to it. */
   readonly onStderr?: (text: string) => void
@@ -30,7 +32,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   const io: Io = {
     env: options.env ?? {},
     cwd: options.cwd ?? temporaryFolder(),
-    stdin: Readable.from([Buffer.from(options.stdin ?? '')]),
+    stdin: Object.assign(Readable.from([Buffer.from(options.stdin ?? '')]), { isTTY: options.isTerminal === true }),
     stdout,
     stderr,
     onInterrupt(listener) {

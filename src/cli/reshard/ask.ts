@@ -127,7 +127,7 @@ function sentText(verb: CliVerb, answer: ReshardAnswer): string {
   const forced = answer.checks.filter(check => check.forced)
   const { view, generations } = answer.status
   const lines = generations.length < 2 ? '' : generations.map(each => `${generationLine(view, each)}\n`).join('')
-  return `${verb.told(answer.view, answer.generation)}\n${forced.length === 0 ? '' : `${checksText(forced)}\n`}${lines}`
+  return `${verb.told(answer.view, answer.generation)}\n${lines}${forced.length === 0 ? '' : `\n${checksText(forced)}`}`
 }
 
 const nothingText = ({ view, verb, generation }: ReshardAnswer): string =>

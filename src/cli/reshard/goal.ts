@@ -25,7 +25,7 @@ export function goalOf({ view, verb, generation, status }: ReshardAnswer, until:
       return goneGoal(view, generation)
     case 'switch':
     case 'reverse':
-      return arrivalGoal(view, generation, 'serving', status)
+      return arrivalGoal(view, generation, 'serving', status, false)
     case 'verify':
       return arrivalGoal(view, generation, 'verified', status)
     default:
@@ -45,7 +45,8 @@ function goneGoal(view: string, generation: number): Goal {
   }
 }
 
-function arrivalGoal(view: string, generation: number, until: Until, first: ViewStatus): Goal {
+/** `byItself`: it goes there by `until`, and so what keeps it from that ends the waiting. */
+function arrivalGoal(view: string, generation: number, until: Until, first: ViewStatus, byItself = true): Goal {
   const called = `Generation ${generation} of ${view}`
   const replaced = first.generation === generation ? null : first.generation
   const firstVerify = findGeneration(first, generation)?.verify ?? null
@@ -61,7 +62,7 @@ function arrivalGoal(view: string, generation: number, until: Until, first: View
     }
     if (found.verify === null || !isOver(found.verify)) isNewVerify = true
     if (isThere(found, until, isNear(found.progress), status, replaced)) return { reached: true, detail: `${called} is ${reachedText(until, found)}` }
-    return obstacle(found, { called, view, until, isNewVerify })
+    return byItself ? obstacle(found, { called, view, until, isNewVerify }) : undefined
   }
 }
 

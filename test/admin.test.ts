@@ -111,6 +111,23 @@ describe('the probes', () => {
   })
 })
 
+describe('the console', () => {
+  it('is one page whose own script and style its policy names, and no other', async () => {
+    const { status, headers, body } = await get('/console')
+    const page = body.toString()
+    const hashes = (tag: string): string[] =>
+      [...page.matchAll(new RegExp(`<${tag}[^>]*>(.+?)</${tag}>`, 'gs'))].map(([, text = '']) => `'sha256-${hash('sha256', text, 'base64')}'`)
+    const [scripts, styles] = [hashes('script'), hashes('style')]
+    expect([status, headers['content-type'], scripts.length, styles.length]).toEqual([200, 'text/html; charset=utf-8', 1, 1])
+    expect(headers['content-security-policy']).toBe(
+      `default-src 'none'; script-src ${scripts[0]}; style-src ${styles[0]}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    )
+    expect(page.match(/\b(src|href)="(?!data:,")/)).toBeNull()
+    expect((await get('/console?x=1')).status).toBe(400)
+    expect((await request(port, '/console', { method: 'POST' })).status).toBe(405)
+  })
+})
+
 describe('the views', () => {
   it('are told as their status says', async () => {
     expect(await getJson('/admin/views')).toEqual({ views: [{ view: 'job', lagRecords: 0 }] })
@@ -164,10 +181,10 @@ describe('the admin listener', () => {
     expect((await get('/admin/views', { Authorization: 'Bearer x' })).status).toBe(401)
   })
 
-  it('wants a token elsewhere, for all but probes and metrics', async () => {
+  it('wants a token elsewhere, for all but probes, metrics, and the console, which holds no data', async () => {
     await admin.close()
     await start('0.0.0.0')
-    for (const path of ['/livez', '/readyz', '/metrics']) expect((await get(path)).status).toBe(200)
+    for (const path of ['/livez', '/readyz', '/metrics', '/console']) expect((await get(path)).status).toBe(200)
     for (const path of ['/admin/views', '/admin/views/job', '/admin/views/job/deadletters', '/admin/none']) {
       const answer = await get(path)
       expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, 'Bearer realm="logfold"'])

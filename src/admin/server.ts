@@ -12,6 +12,7 @@ import { LogfoldError } from '../model/errors.ts'
 import type { Logger } from '../model/logger.ts'
 import { reshardVerbs } from '../model/reshard.ts'
 import { readsJson } from './body.ts'
+import { consoleRoute } from './console.ts'
 import { deadLetterRoute, deadLettersRoute, dropRoute, replayRoute } from './dead-letters.ts'
 import { livezRoute, metricsRoute, readyzRoute } from './probes.ts'
 import { reloadRoute, reshardPaths, reshardRoute } from './reshard.ts'
@@ -67,6 +68,7 @@ function adminApp({ host, tokens, views, status, verbs, logger, metrics }: Admin
   get('/livez', livezRoute)
   get('/readyz', readyzRoute(status))
   get('/metrics', metricsRoute(metrics))
+  get('/console', consoleRoute)
   app.use('/admin', access({ tokens, anonymous: isLoopback(host) ? ['read', 'write'] : [] }))
   get('/admin/views', async (request, response) => {
     readQuery(request.url, [])

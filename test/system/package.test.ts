@@ -42,6 +42,7 @@ describe('the package, installed in an empty folder', () => {
     const put = await fetch(`${running.url}/api/job/a`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
     expect(put.status).toBe(200)
     expect(await (await fetch(`${running.url}/api/job`)).json()).toEqual({ a: 1 })
+    expect(await (await fetch(`${running.adminUrl}/console`)).text()).toContain('<title>logfold</title>')
     await expect.poll(async () => (await fetch(`${running?.url}/api/twice`)).json()).toEqual({ a: 2 })
   })
 

@@ -115,7 +115,7 @@ export class Feeds {
       ...connected,
       rules: made,
       metrics,
-      logger: logger.child({ view: view.name, generation: live.number }),
+      logger: logger.child({ generation: live.number }),
       applied: shard => view.applied(shard),
       mayOpen: (shard, why) => this.#mayOpen(live, connected, shard, why),
       // A bug is nothing to go on with; whoever starts the process again has the log and the checkpoints.

@@ -1,4 +1,5 @@
 import type { Coordination } from '../generations/coordination.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import { isAnswer, messageOf } from '../model/errors.ts'
 import type { Log, Membership } from '../model/log.ts'
@@ -12,6 +13,9 @@ import type { VerifyOf } from './verifying.ts'
 const LOOK_MS = 1_000
 /** Right after something was done, or something changed, there may be more to do. */
 const AGAIN_MS = 20
+
+/** Its store isn't just on the way. */
+const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => live.unreadable()?.code === 'backend-unknown'
 
 export interface KeeperOptions {
   readonly view: LiveView<DeadLetters>
@@ -75,7 +79,7 @@ export class Keeper {
 
   #isAble(): boolean {
     const { view, coordination } = this.#options
-    return coordination.ended === undefined && view.generations.length > 0 && view.generations.every(({ backend }) => backend !== undefined)
+    return coordination.ended === undefined && view.generations.length > 0 && !view.generations.some(isUnknown)
   }
 
   async #join(): Promise<void> {

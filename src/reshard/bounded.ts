@@ -1,0 +1,29 @@
+import { ifAnswered } from '../model/errors.ts'
+
+/** What comes of the work, unless the signal comes first; then the work goes on, and nobody waits for it. @throws the signal's reason; what the work throws */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>()
+  const stop = (): void => stopped.reject(signal.reason)
+  signal.addEventListener('abort', stop)
+  try {
+    signal.throwIfAborted()
+    return await Promise.race([work, stopped.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stopped.promise.catch(() => undefined)
+    work.catch(() => undefined)
+  }
+}
+
+/** What was asked for; undefined where the answer is an error, or doesn't come in time. @throws bugs */
+export async function answeredWithin<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), ms)
+  const asked = ifAnswered(ask)
+  asked.catch(() => undefined)
+  try {
+    return await Promise.race([asked, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

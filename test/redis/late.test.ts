@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { RedisAdmin } from '../../backends/redis/admin.ts'
 import { namesOf } from '../../backends/redis/names.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
+import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
+import { at, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { command1, command2, fillWith, flush, HookedShard, useRedis } from './world.ts'
 
@@ -76,6 +77,25 @@ describe('who comes late', () => {
       },
     })
     expect(pauses).toBeGreaterThan(4)
+  })
+
+  it.each(states)('takes nothing back from whoever opened and filled it meanwhile, %s', async (_, before, options) => {
+    const folded: unknown[] = []
+    await pausedAnywhere({
+      before,
+      operation: () => late.open('a', options),
+      async meanwhile() {
+        if ((await backend.admin(first).open('a', options)) === 'kept') return
+        await fillWith(backend, first, ['one'])
+      },
+      async check(outcome) {
+        expect(['opened', 'kept']).toContain(outcome)
+        folded.push(await backend.writer(first).checkpoints('a'))
+        const filled = await backend.reader(first).filled('a')
+        expect(folded.at(-1)).toEqual({ kind: 'open', checkpoints: [filled ? at(1) : checkpointZero] })
+      },
+    })
+    expect(folded).toContainEqual({ kind: 'open', checkpoints: [at(1)] })
   })
 
   it('opens nothing of what was dropped, and leaves alone what was opened under its name since', async () => {
@@ -159,6 +179,24 @@ describe('who comes late', () => {
       },
     })
     expect(pauses).toBeGreaterThan(4)
+  })
+
+  it('drops nothing of what was opened under its name meanwhile', async () => {
+    const another = { ...first, uid: 'another' }
+    await pausedAnywhere({
+      before: () => fillWith(backend, first, IDS),
+      operation: () => late.drop('a'),
+      async meanwhile() {
+        await backend.admin(first).drop('a')
+        await fillWith(backend, another, ['one', 'id-1'])
+        await backend.admin(another).serve('a', command1)
+      },
+      async check() {
+        expect((await backend.reader(another).get(['one', 'id-1'])).map(textOf)).toEqual(['"one"', '"id-1"'])
+        expect(await backend.admin(another).marks('a')).toEqual({ filled: true, shown: true })
+        expect(await ask('HKEYS', 'job/fence')).toEqual(['dropped:uid of job@1', 'served'])
+      },
+    })
   })
 
   it('leaves what is shown meanwhile to the generation that is', async () => {

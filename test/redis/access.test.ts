@@ -144,6 +144,19 @@ describe('logging in', () => {
     expect(await fenceless.ping('a')).toMatchObject({ message: expect.stringMatching(new RegExp(`may not do this.*${name}`)) })
   })
 
+  it('as a user who may reach what begins with the keyPrefix, and nothing else, does everything', async () => {
+    await ask('ACL', 'SETUSER', 'prefixed', 'reset', 'on', '>pw-prefixed', '~logfold:*', ...RIGHTS.slice(1))
+    const prefixed = await as({ username: 'prefixed', password: 'pw-prefixed', keyPrefix: 'logfold:' })
+    const admin = prefixed.admin(generation)
+    await fillWith(prefixed, generation, ['one', 'two'])
+    await serveAll(prefixed, generation)
+    expect(await admin.stats('a')).toEqual({ entries: 2, bytes: expect.any(Number) })
+    expect(await admin.open('a', { anew: true })).toBe('opened')
+    await admin.drop('a')
+    expect(await admin.open('a')).toBe('dropped')
+    expect(await ask('KEYS', '*')).toEqual(['logfold:job/fence'])
+  })
+
   it('as a user who may not reach the fence opens, shows and drops nothing', async () => {
     const owner = await as({ username: 'logfold', password: 's3cr:et/@' })
     await fillWith(owner, generation, ['one'])

@@ -200,7 +200,10 @@ async function run(step: Command, systems: readonly System[], model: Model): Pro
   } else if (step.kind === 'serve') {
     const since = commandAt(step.offset, `${step.topic} of ${model.generation.number}`)
     const expected = model.serve(since)
-    await onEach(systems, model.generation, async (admin, shard) => expect(await admin.serve(shard, since)).toBe(expected))
+    await onEach(systems, model.generation, async (admin, shard) => {
+      expect(await admin.serve(shard, since)).toBe(expected)
+      if (expected === 'shown') expect((await admin.marks(shard)).shown).toBe(true)
+    })
   } else if (step.kind === 'late') await runLate(step.act, model.dropped[step.which % model.dropped.length], systems)
   else {
     if (step.kind === 'drop') {

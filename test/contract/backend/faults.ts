@@ -87,7 +87,6 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
           ['marks', () => store.backend.admin(generation).marks(shard)],
           ['filled', () => reader.filled(shard)],
           ['serve', () => store.backend.admin(generation).serve(shard, commandAt(1))],
-          ['drop', () => store.backend.admin(generation).drop(shard)],
         ] as const) {
           await assertThrows('view-unavailable', what, read)
         }
@@ -97,6 +96,19 @@ export function faults(runner: TestRunner, options: SuiteOptions): void {
         assert.equal(await store.backend.ping(shard), undefined)
         assert.deepEqual(await contentsOf(store, generation), new Map(entries))
         await fold(store, generation, batch(1, 0, 1))
+      })
+
+      test('is dropped from once it answers again, and the others before', async (store, shard) => {
+        const back = await cutOff(store, shard)
+        const admin = store.backend.admin(generation)
+        await assertThrows('view-unavailable', 'drop', () => admin.drop(shard))
+        const others = store.shards.filter(name => name !== shard)
+        for (const other of others) await admin.drop(other)
+        for (const other of others) assert.equal(await admin.open(other), 'dropped')
+        await back()
+        await admin.drop(shard)
+        assert.equal(await admin.open(shard), 'dropped')
+        assert.equal((await admin.stats(shard)).entries, 0)
       })
     })
   }

@@ -99,6 +99,35 @@ describe('a pipeline that is paused', () => {
     await until(() => expect(positions(test)).toEqual([9]))
   })
 
+  it.each([
+    ['was emptied', async ({ backend, generation }: TestPipeline) => void (await backend.admin(generation).open('a', { anew: true }))],
+    [
+      'has missed deletes',
+      async ({ topic }: TestPipeline) => {
+        topic.put(0, 'gone', null)
+        for (const offset of [1, 3]) topic.remove(0, offset)
+        topic.tombstonesRemovedTo = 3
+      },
+    ],
+  ])('holds a stretch that is of no use any more where its shard %s meanwhile: the shard is folded from the start', async (_, happen) => {
+    const log = new CountingLog()
+    const test = await start({ log })
+    test.topic.put(0, 'a', '1')
+    test.topic.put(0, 'gone', '1')
+    await test.pipeline.start()
+    await folded(test, { a: '1', gone: '1' })
+    test.pipeline.steer({ paused: true, rate: undefined })
+    const { asked } = log
+    test.topic.put(0, 'b', '2')
+    log.wake()
+    await until(() => expect(log.given).toBe(asked))
+    await happen(test)
+    test.pipeline.steer({ paused: false, rate: undefined })
+    const gone = test.topic.records[0]?.[1] === undefined ? {} : { gone: '1' }
+    await folded(test, { a: '1', b: '2', ...gone })
+    expect(test.stopped).toEqual([])
+  })
+
   it('still watches its shards, and ends when it is told to', async () => {
     const backend = new MemoryBackend(['a'])
     const test = await start({ backend })

@@ -42,12 +42,12 @@ export type Replayed =
 export async function replay(options: ReplayOptions, letter: string, signal: AbortSignal): Promise<Replayed> {
   const { generation, topic } = options
   const found = options.deadLetters.find(letter)
-  if (found.otherTopic) {
+  if (found.topicId !== topic.id) {
     const detail = `The dead letter ${letter} is of a topic with the id ${found.topicId}; ${generation.view} is folded from ${topic.name}, whose id is ${topic.id}`
     const remedy = `Drop it: logfold deadletters drop ${generation.view} ${found.letter}. Where the view is given that topic again, it can be replayed`
     throw new LogfoldError('foreign-dead-letter', detail, { remedy })
   }
-  if (found.otherGeneration) {
+  if (found.generation !== generation.number) {
     const detail = `The dead letter ${letter} is of generation ${found.generation} of ${generation.view}; what serves is ${generationName(generation)}`
     const remedy = `Where its record does not fold in ${generationName(generation)} either, it has a letter of its own there: logfold deadletters list ${generation.view}. Those of another generation go with it`
     throw new LogfoldError('foreign-dead-letter', detail, { remedy })

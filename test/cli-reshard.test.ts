@@ -208,6 +208,7 @@ Add --yes to do it without being asked, or --dry-run to see what it would do.
     const line = ['reshard', 'complete', 'job', '--admin', url]
     const question = `Checks
   ok  readers  all of 3 processes can read it
+
 Generation 1 of job is taken away for good; only folding the log anew brings it back. Then there is no way back to it. Go on? [y/N] `
     for (const stdin of ['n\n', 'yesterday\n', '\n', '']) {
       expect(await run(line, { stdin, isTerminal: true })).toEqual({ exit: 1, stdout: '', stderr: `${question}Nothing was done\n` })

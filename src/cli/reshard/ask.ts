@@ -103,7 +103,8 @@ async function agreed(asking: Asking, io: Io): Promise<boolean> {
     })
   }
   const question = verb.destroys?.(view, answer.generation) ?? `${verb.told(view, answer.generation)}, though not all is as it should be.`
-  return await confirmed(`${checksText(answer.checks)}${question}`, io)
+  const checks = checksText(answer.checks)
+  return await confirmed(`${checks}${checks === '' ? '' : '\n'}${question}`, io)
 }
 
 async function tellDryRun({ verb, view, flags }: Asking, answer: ReshardAnswer, io: Io): Promise<number> {

@@ -102,7 +102,8 @@ function lineOf(status: ViewStatus, generation: number, { stderr }: Io): string 
   if (stderr.isTTY !== true) return line
   const cells = barCells(found)
   const text = cells === undefined ? line : `[${'#'.repeat(cells).padEnd(BAR_CELLS, '-')}] ${line}`
-  return text.slice(0, Math.max(BAR_CELLS, (stderr.columns ?? 80) - 1))
+  // A terminal that doesn't know its size says 0.
+  return text.slice(0, (stderr.columns || 80) - 1)
 }
 
 function barCells({ phase, progress, verify }: GenerationStatus): number | undefined {

@@ -111,7 +111,7 @@ function generationPart(view, generation) {
 
 const stateClass = { serving: 'good', folding: '', stopped: 'bad', waiting: 'warn' }
 function viewPart(view) {
-  const generations = view.generations ?? []
+  const { generations } = view
   const part = el('section', 'view')
   part.append(el('div', 'head', el('h2', '', view.view), el('span', `pill ${stateClass[view.state] ?? ''}`, view.state)))
   if (view.problem) part.append(trouble(view.problem.detail, view.problem.remedy))
@@ -154,7 +154,7 @@ function show(views) {
   const target = byId('views')
   if (parts.length === 0) parts.push(el('p', 'note', 'The config names no view.'))
   if (parts.length !== target.children.length || parts.some((part, at) => target.children[at] !== part)) target.replaceChildren(...parts)
-  const troubled = views.filter(({ problem, generations }) => problem !== null || (generations ?? []).some(each => each.problem)).length
+  const troubled = views.filter(({ problem, generations }) => problem !== null || generations.some(each => each.problem)).length
   document.title = troubled === 0 ? 'logfold' : `(${troubled}) logfold`
 }
 

@@ -144,6 +144,8 @@ it.each<[string, Partial<GenerationStatus>]>([
   ['previous on ring5', { phase: 'previous', progress: atEnd }],
   ['leaving on ring5, read by host/0, host/1, host/2, host/3, host/4, host/5 and 2 more, 500 entries left', { phase: 'leaving', readers }],
   ['leaving on ring5', { phase: 'leaving', readers: null, shards: [] }],
+  ['leaving on ring5, b is away: connection refused', { phase: 'leaving', shards }],
+  ['verified on ring5, b is away: connection refused', { phase: 'verified', progress: atEnd, shards }],
 ])('a line says: %s', (line, more) => {
   expect(generationLine('job', nextOf(more))).toBe(`job@2: ${line}`)
 })

@@ -26,7 +26,8 @@ export function generationLine(view: string, generation: GenerationStatus): stri
 export function going(generation: GenerationStatus): readonly string[] {
   const { phase, progress, paused, why, problem, verify, verification, readers, shards } = generation
   const isBehind = progress !== null && progress.done < progress.total
-  const held = [...(paused ? [why === null ? 'paused' : `paused: ${why}`] : []), ...(problem === null ? [] : [problem.detail])]
+  const away = shards.filter(({ state }) => state === 'waiting').map(({ shard, detail }) => `${shard} is away${detail === null ? '' : `: ${detail}`}`)
+  const held = [...(paused ? [why === null ? 'paused' : `paused: ${why}`] : []), ...(problem === null ? away : [problem.detail])]
   if (phase === 'leaving') {
     const entries = sum(shards.map(shard => shard.entries))
     const readBy = readers === null || readers.length === 0 ? [] : [`read by ${readersText(readers)}`]

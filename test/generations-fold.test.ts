@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand, UNTIL } from '../src/generations/command.ts'
+import { COMMAND_FORMAT, type Command, type CommandName, decodeCommand, encodeCommand } from '../src/generations/command.ts'
 import { type GenerationState, halt, isVerified, judge, LEFT, nothingYet, type Role, UNVERIFIED, type ViewState } from '../src/generations/state.ts'
+import { UNTIL } from '../src/model/until.ts'
 import { command, fold, run, step, VIEW } from './support/commands.ts'
 
 /** Any command, mostly one that fits by `after`. */

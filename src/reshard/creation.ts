@@ -128,7 +128,8 @@ function differing(view: string, serving: GenerationState | undefined, { hash, t
 }
 
 function emptyEnough({ backend, view }: ViewDefinition, { number, taken, doubt }: FreeNumber): ReshardCheck {
-  const passed = taken.length === 0 ? '' : `; ${taken.map(each => `${view}@${each}`).join(', ')} is something else there, and is left alone`
+  const passed =
+    taken.length === 0 ? '' : `; what stands there as ${taken.map(each => `${view}@${each}`).join(', ')} is something else, and is left alone`
   return checkOf(
     'number-free',
     doubt,

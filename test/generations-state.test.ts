@@ -23,6 +23,10 @@ describe('the life of generations', () => {
     expect(gone).toMatchObject({ last: 5, highest: 2, generations: [{ createdAt: 1, since: 3, until: 'completed' }] })
   })
 
+  it('one is made with its rate, but the first, which serves at once', () => {
+    expect(run(['create', 1, { rate: 5 }], ['create', 2, { rate: 7 }]).generations.map(({ rate }) => rate)).toEqual([undefined, 7])
+  })
+
   it('a reverse keeps the verification, so that it can be switched to again, or cancelled', () => {
     const back = [...built, ['switch', 2], ['reverse', 1]] as const
     expect(run(...back).generations).toMatchObject([

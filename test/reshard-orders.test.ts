@@ -125,7 +125,7 @@ describe('an operator who moves a view', () => {
     await process.ask('complete')
     expect(await all()).toEqual({ ...alone, complete: 'nothing', cancel: 'nothing' })
     const { message, remedy } = await refusal(process.ask('switch'))
-    expect(message).toBe('switch of job does not fit now. There is no such generation: job@1 is taken away, job@2 serves')
+    expect(message).toBe('switch of job does not fit now. There is no such generation: job@1 is being taken away, job@2 serves')
     expect(remedy).toBe('Make one: logfold reshard create job --to BACKEND, or logfold rebuild job')
   })
 })

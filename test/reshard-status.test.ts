@@ -180,7 +180,7 @@ describe('the next steps', () => {
 
   it('name the command of each phase', () => {
     expect(steps()).toEqual([])
-    expect(steps(next)).toEqual(['job@2 is built: watch it with logfold status job'])
+    expect(steps(next)).toEqual(['job@2 is being built: watch it with logfold status job'])
     expect(steps({ ...next, until: 'ready' })).toEqual(['job@2 is built: verify it with logfold reshard verify job'])
     expect(steps({ ...next, paused: true, why: 'Memory runs low' })).toEqual([
       'job@2 is paused (Memory runs low): go on with logfold reshard resume job',
@@ -209,6 +209,6 @@ describe('the next steps', () => {
     expect(nextStepsOf('job', [base], other)).toEqual([
       'The config has backend ring3, and what serves ring2: to go over to that, logfold reshard create job --to ring3',
     ])
-    expect(nextStepsOf('job', [base, next], other)).toEqual(['job@2 is built: watch it with logfold status job'])
+    expect(nextStepsOf('job', [base, next], other)).toEqual(['job@2 is being built: watch it with logfold status job'])
   })
 })

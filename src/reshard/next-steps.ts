@@ -5,7 +5,7 @@ type Statuses = readonly GenerationStatus[]
 /** What an operator does next about the generations of a view: each with the command. */
 export function nextStepsOf(view: string, statuses: Statuses, differs: ViewStatus['differs']): readonly string[] {
   const steps = statuses.flatMap(status => stepsOf(view, status, statuses))
-  // Beside one that is built, or served before, nothing can be made.
+  // Beside one that is being built, or served before, nothing can be made.
   const free = statuses.every(({ phase }) => phase === 'serving' || phase === 'leaving')
   if (differs !== null && free) steps.push(`${differs.detail}: to go over to that, ${differs.command}`)
   return steps
@@ -43,8 +43,8 @@ function building(view: string, status: GenerationStatus): readonly string[] {
   if (verification?.void === true && until === 'ready')
     return [`Since ${name} was verified, a shard was folded anew: verify again with logfold reshard verify ${view}`]
   if (until === 'ready')
-    return lagRecords === 0 ? [`${name} is built: verify it with logfold reshard verify ${view}`] : [watch(view, name, 'is built')]
-  return [watch(view, name, verify !== null && lagRecords === 0 ? 'is verified' : 'is built')]
+    return lagRecords === 0 ? [`${name} is built: verify it with logfold reshard verify ${view}`] : [watch(view, name, 'is being built')]
+  return [watch(view, name, verify !== null && lagRecords === 0 ? 'is being verified' : 'is being built')]
 }
 
 const watch = (view: string, name: string, does: string): string => `${name} ${does}: watch it with logfold status ${view}`

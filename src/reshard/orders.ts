@@ -151,7 +151,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
       this.#options.logger.info('A command was accepted', { view, command: order.command, generation, forced, by })
       return answered('accepted')
     }
-    if (sent.reason === 'out-of-date') return undefined
+    if (sent.reason === 'out-of-date' || sent.reason === 'halted') return undefined
     throw commandRefused(view, verb, [refusalCheck(control, view, sent.reason, generation)])
   }
 

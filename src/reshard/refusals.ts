@@ -1,19 +1,23 @@
-import type { GenerationState, Refusal, ViewState } from '../generations/state.ts'
+import { type GenerationState, isVerified, type Refusal, type ViewState } from '../generations/state.ts'
 import type { ReshardCheck } from '../model/reshard.ts'
 
 /** What people are told of a command that doesn't fit the state of its view. */
 
-const roles: Readonly<Record<GenerationState['role'], string>> = {
-  next: 'is built',
+const roles: Readonly<Record<Exclude<GenerationState['role'], 'next'>, string>> = {
   serving: 'serves',
   previous: 'served before, and is still fed',
-  leaving: 'is taken away',
+  leaving: 'is being taken away',
 }
 
-/** `job@1 serves, job@2 is built` */
+const does = (state: GenerationState): string => {
+  if (state.role !== 'next') return roles[state.role]
+  return `${isVerified(state) ? 'is verified' : 'is being built'}${state.paused ? ' (paused)' : ''}`
+}
+
+/** `job@1 serves, job@2 is being built` */
 export function inWords(view: string, { generations }: Pick<ViewState, 'generations'>): string {
   if (generations.length === 0) return `${view} has no generation`
-  return generations.map(({ number, role, paused }) => `${view}@${number} ${roles[role]}${paused ? ' (paused)' : ''}`).join(', ')
+  return generations.map(state => `${view}@${state.number} ${does(state)}`).join(', ')
 }
 
 type Text = Pick<ReshardCheck, 'detail' | 'remedy'>
@@ -33,9 +37,9 @@ export function refusalText(view: string, state: ViewState, reason: Refusal, num
     case 'two-alive':
       return { detail: `There are two already: ${now}`, remedy: waysOut(view, state) }
     case 'number-taken':
-      return { detail: `The number ${number} was given before. Now ${now}`, remedy: `Repeat it: the next number is taken by itself` }
+      return { detail: `The number ${number} was given before. Now ${now}`, remedy: 'Repeat it: the next number is taken by itself' }
     case 'not-next':
-      return { detail: `There is none that is built: ${now}`, remedy: makeOne(view) }
+      return { detail: `None is being built: ${now}`, remedy: makeOne(view) }
     case 'not-verified':
       return { detail: `${name} is not verified: ${now}`, remedy: `Verify it: logfold reshard verify ${view}` }
     case 'not-leaving':
@@ -52,11 +56,11 @@ export function refusalText(view: string, state: ViewState, reason: Refusal, num
       return { detail: `${name} has served before: ${now}`, remedy: `Go back to it: logfold reshard reverse ${view}` }
     case 'use-complete':
       return {
-        detail: `None is built: ${now}`,
+        detail: `None is being built: ${now}`,
         remedy: `Take away what served before, or go back to it: logfold reshard complete ${view}, logfold reshard reverse ${view}`,
       }
     case 'use-cancel':
-      return { detail: `None served before: ${now}`, remedy: `Take away what is built: logfold reshard cancel ${view}` }
+      return { detail: `None served before: ${now}`, remedy: `Take away what is being built: logfold reshard cancel ${view}` }
     case 'no-such-generation':
       return { detail: `There is no such generation: ${now}`, remedy: makeOne(view) }
   }
@@ -66,6 +70,6 @@ const makeOne = (view: string): string => `Make one: logfold reshard create ${vi
 
 function waysOut(view: string, { generations }: ViewState): string {
   return generations.some(({ role }) => role === 'next')
-    ? `Switch to the one that is built, or take it away: logfold reshard switch ${view}, logfold reshard cancel ${view}`
+    ? `Switch to the one that is being built once it is verified, or take it away: logfold reshard switch ${view}, logfold reshard cancel ${view}`
     : `Take away what served before, or go back to it: logfold reshard complete ${view}, logfold reshard reverse ${view}`
 }

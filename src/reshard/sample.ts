@@ -1,6 +1,9 @@
 import type { ShardStats, ViewAdmin } from '../model/view-backend.ts'
 
 const PAGE_ENTRIES = 500
+/** Of a shard. With large values, or a slow store, fewer ids do. */
+const BYTES_MAX = 16 * 1024 * 1024
+const SAMPLING_MS = 3_000
 
 /** What is known of one shard of what serves. */
 export interface SampledShard {
@@ -19,6 +22,7 @@ export interface SampledShard {
  */
 export async function sampled(shard: string, admin: ViewAdmin, idsMax: number, signal: AbortSignal): Promise<Omit<SampledShard, 'stats'>> {
   const ids = new Set<string>()
+  const endMs = performance.now() + SAMPLING_MS
   let bytes = 0
   let cursor: string | undefined
   do {
@@ -29,7 +33,7 @@ export async function sampled(shard: string, admin: ViewAdmin, idsMax: number, s
       bytes += Buffer.byteLength(id) + value.length
     }
     cursor = page.cursor
-  } while (cursor !== undefined && ids.size < idsMax && !signal.aborted)
+  } while (cursor !== undefined && ids.size < idsMax && bytes < BYTES_MAX && performance.now() < endMs && !signal.aborted)
   return { shard, ids: [...ids], bytesEach: ids.size === 0 ? undefined : bytes / ids.size }
 }
 

@@ -20,6 +20,8 @@ export interface StatusDeps {
   readonly living: () => readonly Living[]
   /** Of the pipeline that folds this generation here; undefined where none does. */
   readonly pipeline: (number: number) => PipelineStatus | undefined
+  /** Why this worker doesn't fold it on, though nobody paused it. */
+  readonly heldUp?: (number: number) => string | undefined
   /** Of the verify of this generation here; undefined where there was none. */
   readonly verify: (number: number) => VerifyStatus | undefined
 }
@@ -59,7 +61,7 @@ async function statusOf<Letters extends ClosableDeadLetters>(
     backend: state.pinned.backend,
     until: phase === 'previous' || phase === 'leaving' ? null : state.until,
     paused: state.paused,
-    why: state.why ?? null,
+    why: state.why ?? deps.heldUp?.(number) ?? null,
     rate: state.rate ?? null,
     progress,
     lagRecords: progress === null ? null : progress.total - progress.done,

@@ -130,6 +130,33 @@ describe('an operator who moves a view', () => {
   })
 })
 
+describe('a command that cannot be asked for', () => {
+  it('is not sent once the operator has gone, however long a store hangs', async () => {
+    await using world = await ReshardWorld.make()
+    const process = await filled(world)
+    await verified(process, 2)
+    const { last } = await process.state()
+    const hold = world.store('ring3').faults('b').hold()
+    const gone = new AbortController()
+    const asking = process.ordersBy(process.coordination).reshard(process.view, 'switch', { dryRun: false, force: [] }, gone.signal)
+    await hold.reached
+    gone.abort(new Error('gone'))
+    await expect(asking).rejects.toThrow('gone')
+    hold.release()
+    expect((await process.state()).last).toBe(last)
+  })
+
+  it('is left to a later version, where one is at work on the view', async () => {
+    await using world = await ReshardWorld.make()
+    const process = await served(world)
+    const topic = await world.log.topic({ name: 'logfold.control', partitions: 1, replication: 1, create: false })
+    const { last } = await process.state()
+    const later = { format: 2, view: 'job', after: last, command: 'split' }
+    await world.log.writer(topic).append([{ partition: 0, key: Buffer.from('job/later'), value: Buffer.from(JSON.stringify(later)) }], 5_000)
+    await expect(process.ask('create', { to: 'ring3' })).rejects.toMatchObject({ code: 'too-old' })
+  })
+})
+
 describe('what speaks against a switch', () => {
   it('is told all at once, and overridden by name; the command says which had to be', async () => {
     await using world = await ReshardWorld.make()

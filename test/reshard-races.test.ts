@@ -98,7 +98,10 @@ describe('two processes that are asked for anything at once', () => {
     const one = await filled(world)
     const two = await world.process()
     await two.canRead(2)
-    const anySteps = fc.array(fc.constantFrom<Step>(...reshardVerbs, ...workers, 'dropped', 'create', 'switch'), { minLength: 1, maxLength: 5 })
+    const anySteps = fc.array(fc.constantFrom<Step>(...reshardVerbs, ...workers, 'create', 'switch', 'complete', 'cancel'), {
+      minLength: 4,
+      maxLength: 8,
+    })
     let accepted = 0
     await fc.assert(
       fc.asyncProperty(anySteps, anySteps, async (ofOne, ofTwo) => {
@@ -127,7 +130,9 @@ async function act(process: TestProcess, by: string, step: Step): Promise<boolea
   if (step === 'verified' || step === 'differences' || step === 'dropped') return await work(process, by, step)
   const force = ['unverified', 'not-ready', 'readers'] as const
   try {
-    const { outcome } = await process.ask(step, { by, force, ...(step === 'create' ? { to: 'ring3' } : {}) })
+    const serving = process.view.generations.find(({ state }) => state.role === 'serving')
+    const to = serving?.state.pinned.backend === 'ring3' ? 'ring2' : 'ring3'
+    const { outcome } = await process.ask(step, { by, force, ...(step === 'create' ? { to } : {}) })
     return outcome === 'accepted'
   } catch (error) {
     if (isLogfoldError(error, 'command-refused')) return false

@@ -85,6 +85,7 @@ async function sourceOf<Letters extends ClosableDeadLetters>(
     answeredWithin(ANSWER_MS, () => log.members(group)),
   ])
   const silent = shards.filter(({ stats }) => stats === undefined).map(({ shard }) => shard)
+  if (from.unreadable()?.code === 'view-folding') warnings.push(`${name} is being folded itself: only what it holds so far is estimated`)
   if (silent.length > 0) warnings.push(`Not every shard of ${name} answers, so that only a part is estimated: ${silent.join(', ')}`)
   return {
     backend: from.state.pinned.backend,

@@ -67,6 +67,7 @@ describe('a generation that is made', () => {
       message: 'The config has no backend rink3. Did you mean "ring3"?',
       remedy: 'Name one that the config has, or add it there: ring2, ring3',
     })
+    await expect(process.ask('create', { to: 'constructor' })).rejects.toMatchObject({ code: 'backend-unknown' })
     const poor = await world.process({ role: 'api', backends: { ring2: ['a', 'b'], ring3: ['a'] } })
     const dry = await process.ask('create', { to: 'ring3', dryRun: true })
     expect(failing(dry)).toEqual(['backend-unknown'])
@@ -103,7 +104,7 @@ describe('a generation that is made', () => {
     expect(await roles(process)).toEqual({ 1: 'serving', 2: 'next' })
   })
 
-  it('is not made by a dry run, nor is its topic', async () => {
+  it('is not made by a dry run, nor is its topic; nor is that where something speaks against it', async () => {
     await using world = await ReshardWorld.make()
     await served(world)
     const other = await world.process({ config: { topic: 'work', create: true } })
@@ -112,7 +113,11 @@ describe('a generation that is made', () => {
     expect(failing(dry)).toEqual([])
     expect((await other.state()).highest).toBe(1)
     await expect(world.log.topic({ name: 'work', partitions: 2, replication: 1, create: false })).rejects.toMatchObject({ code: 'topic-missing' })
+    world.store('ring2').faults('a').away = true
+    await expect(other.ask('create')).rejects.toMatchObject({ errors: [{ pointer: 'number-free' }] })
+    await expect(world.log.topic({ name: 'work', partitions: 2, replication: 1, create: false })).rejects.toMatchObject({ code: 'topic-missing' })
+    world.store('ring2').faults('a').away = false
     expect(await other.ask('create')).toMatchObject({ outcome: 'accepted' })
-    expect(await lastCreated(other)).toMatchObject({ pinned: { topic: 'work', partitions: 2 } })
+    expect(await lastCreated(other)).toMatchObject({ pinned: { topic: 'work', partitions: 2, topicId: expect.stringMatching(/./) } })
   })
 })

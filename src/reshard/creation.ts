@@ -6,7 +6,7 @@ import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import type { GenerationState, ViewState } from '../generations/state.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
-import type { Log, Topic } from '../model/log.ts'
+import type { Log, Topic, TopicSpec } from '../model/log.ts'
 import { suggestion } from '../model/near.ts'
 import type { ReshardCheck, ReshardPlan, ReshardRequest } from '../model/reshard.ts'
 import { orAborted } from './bounded.ts'
@@ -44,18 +44,18 @@ export interface Creation {
  * @throws backend-unknown where the config lacks that backend; what the log says of the topic; what keeps from knowing who lives; the signal's reason
  */
 export async function creationOf<Letters extends ClosableDeadLetters>(parts: CreationParts<Letters>): Promise<Creation> {
-  const { view, verb, state, request, control, living, openStore, signal } = parts
+  const { view, verb, state, request, control, log, living, openStore, signal } = parts
   const serving = state.generations.find(({ role }) => role === 'serving')
   const definition = definitionFor(parts, serving)
   const { backend, shards } = definition
   const topic = await topicFor(parts, definition)
-  const pinned = pinnedOf(definition, topic, parts.log.logId)
   const { until = verb === 'rebuild' ? 'serving' : 'verified', rate } = request
+  const paced = rate === undefined || rate === null ? {} : { rate }
+  const pinned = pinnedOf(definition, topic, log.logId)
   const store = await openStore(backend, shards)
   try {
     const [lives, free] = await Promise.all([living(), orAborted(freeNumber(view.name, state.highest + 1, pinned, store.backend, signal), signal)])
     const { number } = free
-    const paced = rate === undefined || rate === null ? {} : { rate }
     const order: Order = { command: 'create', view: view.name, generation: number, pinned, until, ...paced }
     const checks = [
       twoAlive(view.name, state),
@@ -71,8 +71,13 @@ export async function creationOf<Letters extends ClosableDeadLetters>(parts: Cre
     ]
     const from = serving === undefined ? undefined : view.generation(serving.number)
     const to = { number, definition, topic, store: store.backend }
-    const plan = request.dryRun ? await planOf({ from, to, log: parts.log, rate: rate ?? undefined, foldRate: parts.foldRate, signal }) : null
-    return { generation: number, checks, plan, order }
+    if (request.dryRun) {
+      const plan = await planOf({ from, to, log, rate: rate ?? undefined, foldRate: parts.foldRate, signal })
+      return { generation: number, checks, plan, order }
+    }
+    if (topic.id !== '' || checks.some(({ ok }) => !ok)) return { generation: number, checks, plan: null, order }
+    const made = await orAborted(log.topic({ ...specOf(definition), create: true }), signal)
+    return { generation: number, checks, plan: null, order: { ...order, pinned: pinnedOf(definition, made, log.logId) } }
   } finally {
     await store.close()
   }
@@ -84,7 +89,8 @@ function definitionFor<Letters extends ClosableDeadLetters>(
 ): ViewDefinition {
   const { configured } = view
   const backend = verb === 'rebuild' && serving !== undefined ? serving.pinned.backend : (request.to ?? configured.backend)
-  const shards = backends[backend]
+  // A name may come from anybody: no member that every object has is a backend.
+  const shards = Object.hasOwn(backends, backend) ? backends[backend] : undefined
   if (shards !== undefined) return { ...configured, backend, shards }
   const names = Object.keys(backends)
   throw verb === 'rebuild'
@@ -96,15 +102,15 @@ function definitionFor<Letters extends ClosableDeadLetters>(
       })
 }
 
-/** A dry run makes no topic: of one that is yet to be made it is as the config wants it. */
-async function topicFor<Letters extends ClosableDeadLetters>(
-  { log, request, signal }: CreationParts<Letters>,
-  { topic: name, partitions, replication, create }: ViewDefinition,
-): Promise<Topic> {
+const specOf = ({ topic, partitions, replication }: ViewDefinition): Omit<TopicSpec, 'create'> => ({ name: topic, partitions, replication })
+
+/** One that is yet to be made is as the config wants it, without an id: it is made once nothing speaks against the command, and by no dry run. */
+async function topicFor<Letters extends ClosableDeadLetters>({ log, signal }: CreationParts<Letters>, definition: ViewDefinition): Promise<Topic> {
+  const { topic: name, partitions, create } = definition
   try {
-    return await orAborted(log.topic({ name, partitions, replication, create: create && !request.dryRun }), signal)
+    return await orAborted(log.topic({ ...specOf(definition), create: false }), signal)
   } catch (error) {
-    if (!request.dryRun || !create || !isLogfoldError(error, 'topic-missing')) throw error
+    if (!create || !isLogfoldError(error, 'topic-missing')) throw error
     return { name, id: '', partitions, recordBytesMax: 0 }
   }
 }

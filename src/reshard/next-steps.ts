@@ -1,3 +1,4 @@
+import { isOver } from '../model/verify-status.ts'
 import type { GenerationStatus, ViewStatus } from '../model/view-status.ts'
 
 type Statuses = readonly GenerationStatus[]
@@ -44,7 +45,7 @@ function building(view: string, status: GenerationStatus): readonly string[] {
     return [`Since ${name} was verified, a shard was folded anew: verify again with logfold reshard verify ${view}`]
   if (until === 'ready')
     return lagRecords === 0 ? [`${name} is built: verify it with logfold reshard verify ${view}`] : [watch(view, name, 'is being built')]
-  return [watch(view, name, verify !== null && lagRecords === 0 ? 'is being verified' : 'is being built')]
+  return [watch(view, name, verify !== null && !isOver(verify) ? 'is being verified' : 'is being built')]
 }
 
 const watch = (view: string, name: string, does: string): string => `${name} ${does}: watch it with logfold status ${view}`

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { LogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
-import type { ViewBackend } from '../../src/model/view-backend.ts'
+import type { Capacity, ViewBackend } from '../../src/model/view-backend.ts'
 import { ShardFaults } from './faults.ts'
 import { MemoryAdmin, MemoryReader, MemoryWriter, type Reached, type Shards } from './operations.ts'
 import { Shard } from './shard.ts'
@@ -52,8 +52,9 @@ export class MemoryBackend implements ViewBackend, Shards {
   }
 
   /** Memory of the process, of which it has no share of its own. */
-  async capacity(shard: string): Promise<undefined> {
+  async capacity(shard: string): Promise<Capacity | undefined> {
     await this.enter(shard)
+    return undefined
   }
 
   async close(): Promise<void> {

@@ -133,7 +133,7 @@ export class ReshardWorld implements AsyncDisposable {
       whenBehind: 'refuse',
       coordination,
       openStore,
-      openDeadLetters: (at, letters, { topicId }) => new DeadLetters(at, letters, topicId, quiet),
+      openDeadLetters: (at, letters, of) => new DeadLetters(at, letters, of, quiet),
     })
     const saying = setInterval(() => coordination.describedAnew(), SAY_MS)
     const ordersBy = (asked: OrdersOptions<DeadLetters>['coordination']): Orders<DeadLetters> =>
@@ -223,6 +223,7 @@ export class ReshardWorld implements AsyncDisposable {
       metrics: new Metrics('test'),
       logger: quiet,
       applied: () => undefined,
+      mayOpen: async () => true,
       stopped: error => live.stop(error),
       failed: error => this.bugs.push(error),
     })

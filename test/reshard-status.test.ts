@@ -167,6 +167,7 @@ describe('the next steps', () => {
     rate: null,
     progress: null,
     lagRecords: 0,
+    deletesKeptMs: null,
     shards: [{ shard: 'a', state: 'up', entries: 1, bytes: null, detail: null }],
     workers: 1,
     readers: ['here/1'],
@@ -186,8 +187,14 @@ describe('the next steps', () => {
       'job@2 is paused (Memory runs low): go on with logfold reshard resume job',
     ])
     expect(steps({ ...next, until: 'ready', verification: { ...clean, differences: 3 } })).toEqual([
-      '3 differences were found in job@2: see them with logfold verify job, verify again with logfold reshard verify job, or take it away with logfold reshard cancel job',
+      '3 differences were found in job@2: and the log of the process that verified names the first of them: verify again with logfold reshard verify job, or take it away with logfold reshard cancel job',
     ])
+    expect(steps({ ...next, why: 'the server of shard a has 9 % of its memory left' })).toEqual([
+      'job@2 waits, as the server of shard a has 9 % of its memory left: make room, and it goes on by itself',
+    ])
+    const progress = { done: 0, total: 100, perSecond: 1, etaSeconds: 100, partitions: [] }
+    expect(steps({ ...next, progress, deletesKeptMs: 199_999 })).toEqual([expect.stringContaining('takes longer than half of the time')])
+    expect(steps({ ...next, progress, deletesKeptMs: 200_000 })).toEqual(['job@2 is being built: watch it with logfold status job'])
     expect(steps({ ...next, until: 'ready', verification: { ...clean, void: true } })).toEqual([
       'Since job@2 was verified, a shard was folded anew: verify again with logfold reshard verify job',
     ])

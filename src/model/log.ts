@@ -79,6 +79,8 @@ export interface Topic {
   readonly partitions: number
   /** Longest record (key and value) the topic takes. */
   readonly recordBytesMax: number
+  /** For so long a tombstone stays at least, as it was when the topic was asked for; left out where the log tells exactly what it removed. Milliseconds. */
+  readonly deletesKeptMs?: number | undefined
 }
 
 export interface LogReader {

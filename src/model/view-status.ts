@@ -60,6 +60,8 @@ export interface GenerationStatus {
   /** How far the store vouches for, of where the log ends, over all partitions; null where log or store don't answer. */
   readonly progress: BuildProgress | null
   readonly lagRecords: number | null
+  /** How long the topic keeps deletes: a build that takes longer misses some, and is paused. Milliseconds; null where the log tells exactly what it removed. */
+  readonly deletesKeptMs: number | null
   readonly shards: readonly GenerationShard[]
   /** Members of the group that folds it, in all processes; null where that can't be told. */
   readonly workers: number | null

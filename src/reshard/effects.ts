@@ -24,6 +24,9 @@ export interface EffectParts {
   readonly signal: AbortSignal
 }
 
+/** Differences that are told in the log of the process. */
+const TOLD_MAX = 10
+
 type Live = LiveGeneration<DeadLetters>
 
 const goesTo = ({ state }: Live, until: Until): boolean => UNTIL.indexOf(state.until) >= UNTIL.indexOf(until)
@@ -62,6 +65,14 @@ async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
   if (report.phase === 'failed') throw failed(next, report.failure)
   if (JSON.stringify(await openingsOf(next)) !== JSON.stringify(openings)) return 'done'
   const { unresolved } = report.differences
+  if (report.left > 0) {
+    const first = Object.values(report.differences).flatMap(kind => kind.first)
+    parts.logger.warn('A verification found differences', {
+      generation: generationName(next.generation),
+      left: report.left,
+      first: first.slice(0, TOLD_MAX),
+    })
+  }
   const { number, generation } = next
   const order = {
     command: 'verified',

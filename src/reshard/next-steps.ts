@@ -37,16 +37,26 @@ function building(view: string, status: GenerationStatus): readonly string[] {
   const name = nameOf(view, status)
   if (verification !== null && verification.differences > 0) {
     return [
-      `${verification.differences} differences were found in ${name}: see them with logfold verify ${view}, verify again with logfold reshard verify ${view}, or take it away with logfold reshard cancel ${view}`,
+      `${verification.differences} differences were found in ${name}, and the log of the process that verified names the first of them: verify again with logfold reshard verify ${view}, or take it away with logfold reshard cancel ${view}`,
     ]
   }
   if (isPaused) return []
+  if (status.why !== null) return [`${name} waits, as ${status.why}: make room, and it goes on by itself`]
+  if (isSlow(status)) {
+    return [
+      `${name} takes longer than half of the time for which its topic keeps deletes, and is paused when it takes all of it: let the topic keep them for longer (delete.retention.ms), or build faster`,
+    ]
+  }
   if (verification?.void === true && until === 'ready')
     return [`Since ${name} was verified, a shard was folded anew: verify again with logfold reshard verify ${view}`]
   if (until === 'ready')
     return lagRecords === 0 ? [`${name} is built: verify it with logfold reshard verify ${view}`] : [watch(view, name, 'is being built')]
   return [watch(view, name, verify !== null && !isOver(verify) ? 'is being verified' : 'is being built')]
 }
+
+/** At its rate now. */
+const isSlow = ({ progress, deletesKeptMs }: GenerationStatus): boolean =>
+  deletesKeptMs !== null && (progress?.etaSeconds ?? 0) * 1_000 > deletesKeptMs / 2
 
 const watch = (view: string, name: string, does: string): string => `${name} ${does}: watch it with logfold status ${view}`
 

@@ -50,6 +50,13 @@ export async function planOf<Letters extends ClosableDeadLetters>(parts: PlanPar
   const target = await targetOf(to.definition, to.store, source)
   warnings.push(...target.shards.flatMap(shard => tooFull(target.backend, shard)))
   const records = await recordsOf(parts, source)
+  const etaSeconds = etaOf(parts, records, source?.workers ?? 1)
+  const { deletesKeptMs } = to.topic
+  if (etaSeconds !== null && deletesKeptMs !== undefined && etaSeconds * 1_000 > deletesKeptMs / 2) {
+    warnings.push(
+      `It takes longer than half of the time for which the topic ${to.topic.name} keeps deletes (delete.retention.ms), and is paused when it takes all of it`,
+    )
+  }
   const spread = source?.spread
   const moves = source !== undefined && source.backend !== target.backend
   return {
@@ -59,7 +66,7 @@ export async function planOf<Letters extends ClosableDeadLetters>(parts: PlanPar
     movedShare: spread === undefined || spread.total === 0 ? null : moves ? 1 : spread.moved / spread.total,
     skew: spread === undefined ? null : skewOf([...spread.entries.values()]),
     records: records ?? null,
-    etaSeconds: etaOf(parts, records, source?.workers ?? 1),
+    etaSeconds,
     warnings,
   }
 }

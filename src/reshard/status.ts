@@ -65,6 +65,7 @@ async function statusOf<Letters extends ClosableDeadLetters>(
     rate: state.rate ?? null,
     progress,
     lagRecords: progress === null ? null : progress.total - progress.done,
+    deletesKeptMs: source?.topic.deletesKeptMs ?? null,
     shards: shards.map(({ vouched, ...shard }) => shard),
     workers: workers ?? null,
     readers: living.length === 0 ? null : readersOf(living, view, number),

@@ -20,6 +20,7 @@ export const statusOf = (more: Partial<ViewStatus> = {}): ViewStatus => ({
   worker: true,
   workers: 1,
   lagRecords: 0,
+  deletesKeptMs: null,
   partitions: [{ partition: 0, position: 2200, endOffset: 2200 }],
   shards: [{ shard: 'a', state: 'up', entries: 1000, detail: null }],
   deadLetters: 0,

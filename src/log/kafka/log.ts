@@ -86,7 +86,7 @@ export class KafkaLog implements Log {
     }
     this.#cluster.watch(topic)
     await this.#cluster.metadata([topic.name])
-    return topic
+    return { ...topic, deletesKeptMs: deleteRetentionMs }
   }
 
   async endOffsets(topic: Topic): Promise<readonly Offset[]> {

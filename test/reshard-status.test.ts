@@ -27,6 +27,7 @@ describe('the status of each generation', () => {
       rate: null,
       progress: { done: 3, total: 3, perSecond: expect.any(Number), etaSeconds: 0, partitions: expect.any(Array) },
       lagRecords: 0,
+      deletesKeptMs: null,
       shards: [
         { shard: 'a', state: 'up', entries: expect.any(Number), bytes: null, detail: null },
         { shard: 'b', state: 'up', entries: expect.any(Number), bytes: null, detail: null },
@@ -187,7 +188,7 @@ describe('the next steps', () => {
       'job@2 is paused (Memory runs low): go on with logfold reshard resume job',
     ])
     expect(steps({ ...next, until: 'ready', verification: { ...clean, differences: 3 } })).toEqual([
-      '3 differences were found in job@2: and the log of the process that verified names the first of them: verify again with logfold reshard verify job, or take it away with logfold reshard cancel job',
+      '3 differences were found in job@2, and the log of the process that verified names the first of them: verify again with logfold reshard verify job, or take it away with logfold reshard cancel job',
     ])
     expect(steps({ ...next, why: 'the server of shard a has 9 % of its memory left' })).toEqual([
       'job@2 waits, as the server of shard a has 9 % of its memory left: make room, and it goes on by itself',

@@ -3,7 +3,6 @@ import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/erro
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
-import type { Offset } from '../model/record.ts'
 import type { SchemaCheck } from '../model/value.ts'
 import type { Control } from './control.ts'
 import type { Coordination } from './coordination.ts'
@@ -12,6 +11,7 @@ import { makeFirst } from './first.ts'
 import { type ClosableDeadLetters, type Connected, LiveGeneration, type OpenDeadLetters, type OpenedStore } from './live-generation.ts'
 import type { Health } from './shard-health.ts'
 import type { GenerationState, ViewState } from './state.ts'
+import { Told } from './told.ts'
 import type { Serving, View } from './view.ts'
 
 const RETRY_MS = 1_000
@@ -53,8 +53,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   readonly #known = Promise.withResolvers<void>()
   readonly #running: Promise<void>
   #configured: ViewDefinition
-  /** Highest positions that anybody was told a shard vouches for, one a partition. */
-  #told: Offset[] = []
+  readonly #told = new Told()
   /** What reads are answered from. */
   #current: LiveGeneration<Letters> | undefined
   #schema: { readonly of: LiveGeneration<Letters>; readonly check: SchemaCheck | undefined } | undefined
@@ -241,22 +240,18 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       openDeadLetters,
       logger: logger.child({ generation: state.number }),
       changed: () => this.#choose(),
-      told: vouched => this.#tell(vouched),
+      told: vouched => this.#told.tell(state.pinned.topicId, vouched),
       failed,
     })
-  }
-
-  #tell(vouched: readonly Offset[]): void {
-    this.#told = vouched.map((position, partition) => Math.max(position, this.#told[partition] ?? 0))
   }
 
   /** Goes over to what serves, where that can be done. */
   #choose(): void {
     const target = this.generations.find(({ state }) => state.role === 'serving')
     const current = this.#current
-    if (target !== undefined && target !== current && (current === undefined || this.#isGone(current) || this.#canFollow(current, target))) {
+    if (target !== undefined && target !== current && (current === undefined || this.#isGone(current) || this.#canFollow(target))) {
       this.#current = target
-      if (current !== undefined && current.generation.topicId !== target.generation.topicId) this.#told = []
+      this.#told.follow(target.generation.topicId)
       if (current !== undefined) {
         const tookMs = performance.now() - this.#learnedMs
         this.#options.logger.info('Reads are answered from another generation', {
@@ -275,12 +270,10 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     return this.#generations.get(current.number) !== current || (current.state.role === 'leaving' && current.unreadable()?.code === 'view-folding')
   }
 
-  #canFollow(current: LiveGeneration<Letters>, target: LiveGeneration<Letters>): boolean {
-    // Of another topic nothing that was told means anything.
-    const told = current.generation.topicId === target.generation.topicId ? this.#told : []
+  #canFollow(target: LiveGeneration<Letters>): boolean {
     const vouched = target.vouched()
     if (target.unreadable() !== undefined || vouched === undefined) return false
-    if (told.every((position, partition) => (vouched[partition] ?? 0) >= position)) return true
+    if (this.#told.isKeptBy(target.generation.topicId, vouched)) return true
     target.look()
     return false
   }

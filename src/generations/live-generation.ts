@@ -162,8 +162,10 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
   /** Why not every shard can be read, as of the last looks; undefined where all can. */
   unreadable(): LogfoldError | undefined {
     if (this.#source instanceof LogfoldError) return this.#source
+    const { view } = this.generation
+    if (this.#shards.length === 0) return unreadable(view, '', { kind: 'unknown' })
     const shard = this.#shards.find(({ now }) => now.kind !== 'up')
-    return shard === undefined ? undefined : unreadable(this.generation.view, shard.shard, shard.now)
+    return shard === undefined ? undefined : unreadable(view, shard.shard, shard.now)
   }
 
   /** What all shards vouched for when they last answered, one a partition; undefined until each has. */

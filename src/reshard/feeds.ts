@@ -170,9 +170,10 @@ export class Feeds {
     const state = control.state(view).generations.find(each => each.number === number)
     if (state === undefined || state.role === 'leaving') return false
     if (why === 'lost' || state.role !== 'next' || this.#overdue.has(uid)) return !state.paused
-    this.#overdue.add(uid)
     const text = `Shard ${shard} took so long that deletes may be gone from the topic ${topic.name} before it came to them. Resumed, it is folded anew: let the topic keep its deletes for longer first (delete.retention.ms), or build faster`
-    await control.send({ command: 'steer', view, generation: number, paused: true, why: text }, signal)
+    const sent = await control.send({ command: 'steer', view, generation: number, paused: true, why: text }, signal)
+    // Where another command came first, it is not paused yet.
+    if (sent.kind === 'accepted') this.#overdue.add(uid)
     return false
   }
 }

@@ -136,16 +136,18 @@ async function complete(parts: EffectParts): Promise<'done' | 'nothing'> {
 /** Takes away what leaves, each by itself, as a server of one may be gone for good. */
 async function drop(parts: EffectParts): Promise<'done' | 'nothing'> {
   const leaving = parts.view.generations.filter(({ state }) => state.role === 'leaving')
-  if (leaving.length === 0) return 'nothing'
   const each = await Promise.allSettled(leaving.map(live => dropOne(parts, live)))
   const kept = each.find(one => one.status === 'rejected')
   if (kept !== undefined) throw kept.reason
-  return 'done'
+  return each.some(one => one.status === 'fulfilled' && one.value === 'done') ? 'done' : 'nothing'
 }
 
 /** Once no live process answers from it. @throws what keeps it */
-async function dropOne({ view, coordination, signal, logger }: EffectParts, { generation, number, state, backend }: Live): Promise<void> {
-  if (backend === undefined) return
+async function dropOne(
+  { view, coordination, signal, logger }: EffectParts,
+  { generation, number, state, backend }: Live,
+): Promise<'done' | 'nothing'> {
+  if (backend === undefined) return 'nothing'
   const name = generationName(generation)
   const readers = readersOf(await coordination.presence().certainlyLiving(signal), view.name, number)
   if (readers.length > 0)
@@ -160,8 +162,10 @@ async function dropOne({ view, coordination, signal, logger }: EffectParts, { ge
     left.push(backend.shards[at] ?? '')
   }
   await view.source().deadLetters.dropGeneration(number, signal)
-  await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
+  const sent = await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
+  if (sent.kind === 'refused') return 'nothing'
   logger.info('A generation was taken away', { generation: name, left })
+  return 'done'
 }
 
 export const effects: readonly ((parts: EffectParts) => Promise<'done' | 'nothing'>)[] = [show, verify, goOver, complete, drop]

@@ -100,7 +100,7 @@ function changedBackends(before: Config, now: Config): readonly Change[] {
     const is = now.backends.get(name)
     const pointer = `backends.${name}`
     if (is === undefined) return [{ pointer, detail: 'was taken away' }]
-    return isDeepStrictEqual(was.config, is.config) || onlyAdds(was, is)
+    return (was.kind === is.kind && isDeepStrictEqual(was.config, is.config)) || onlyAdds(was, is)
       ? []
       : [{ pointer, detail: 'was changed, by more than shards that were added' }]
   })

@@ -65,12 +65,12 @@ async function checkControl(log: Log, namespace: string, views: readonly string[
   const result = await attempt('control topic', async () => {
     const control = await readControl(log, namespace, logger)
     if (control === undefined) return undefined
+    await control.close()
     for (const view of views) {
       const { generations, halted } = control.state(view)
       if (halted !== undefined) throw tooOld(view, halted.format)
       known.push(...generations.map(state => ({ state, generation: generationOf(view, state, control.topicId) })))
     }
-    await control.close()
     return `${control.position} commands`
   })
   return result === undefined ? [] : [result]

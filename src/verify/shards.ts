@@ -34,7 +34,7 @@ export class Shards {
     this.#patience = patience
   }
 
-  /** Waits until a shard vouches for these positions. @throws foreign-store, definition-changed; the signal's reason */
+  /** Waits until a shard vouches for these positions. @throws foreign-store; the signal's reason */
   async vouches(shard: string, positions: readonly Offset[]): Promise<void> {
     await this.#patience.until(async () => {
       const answer = await this.#writer.checkpoints(shard)
@@ -62,14 +62,14 @@ export class Shards {
     })
   }
 
-  /** Where a shard stands now; undefined where it doesn't say. @throws foreign-store, definition-changed */
+  /** Where a shard stands now; undefined where it doesn't say. @throws foreign-store */
   async checkpoint(shard: string, partition: number): Promise<Checkpoint | undefined> {
     const answer = await this.#writer.checkpoints(shard)
     if (answer.kind === 'foreign') throw foreignShard(this.#generation, shard, answer.found)
     return answer.kind === 'open' ? answer.checkpoints[partition] : undefined
   }
 
-  /** Tries once. `unavailable`: it may have been written; looking again tells. @throws foreign-store, definition-changed, closed */
+  /** Tries once. `unavailable`: it may have been written; looking again tells. @throws foreign-store, closed */
   async repair(shard: string, batch: Batch): Promise<Exclude<ShardOutcome, { kind: 'foreign' }>> {
     const outcome = await this.#writer.apply(shard, batch)
     if (outcome.kind === 'foreign') throw foreignShard(this.#generation, shard, outcome.found)

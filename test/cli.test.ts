@@ -99,7 +99,7 @@ describe('logfold start', () => {
       stdout: '',
       stderr: '',
     })
-    expect(started).toEqual([[82, join(cwd, 'd'), { role: 'api' }]])
+    expect(started).toEqual([[82, join(cwd, 'd'), { role: 'api', readAgain: expect.any(Function) }]])
   })
 
   it('tells every fault of the config, and starts nothing', async () => {

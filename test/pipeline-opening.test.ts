@@ -19,7 +19,7 @@ describe('before it opens a shard the pipeline asks all of them what they hold, 
     await Promise.all(holds.map(({ reached }) => reached))
     await setImmediate()
     for (const { release } of holds) release()
-    await until(() => expect(test.stopped.map(error => error.code)).toEqual(['definition-changed']))
+    await until(() => expect(test.stopped.map(error => error.code)).toEqual(['foreign-store']))
     await test.stop()
     expect(await backend.writer(test.generation).checkpoints('new')).toEqual({ kind: 'lost' })
   })

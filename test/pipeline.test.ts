@@ -86,11 +86,11 @@ describe('the pipeline', () => {
     expect(await test.backend.writer(other).checkpoints('a')).toMatchObject({ kind: 'open' })
   })
 
-  it('says so where another definition was folded', async () => {
+  it('stops where another definition was folded, too', async () => {
     const test = await start()
     await test.backend.admin({ ...test.generation, definitionHash: 'old' }).open('a')
     await test.pipeline.start()
-    await until(() => expect(test.stopped.map(error => error.code)).toEqual(['definition-changed']))
+    await until(() => expect(test.stopped.map(error => error.code)).toEqual(['foreign-store']))
   })
 
   it('stops at a store that refuses data it should take', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -9,7 +9,8 @@ const LINES_MAX = 300
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
   .split('\n')
-  .filter(file => file !== '' && existsSync(file))
+  // A clone may have a link to a folder, which git takes for a file.
+  .filter(file => statSync(file || '.', { throwIfNoEntry: false })?.isFile() === true)
 const sources = files.filter(file => file.endsWith('.ts'))
 const text = (file: string): string => readFileSync(file, 'utf8')
 

@@ -134,7 +134,7 @@ describe('a scratch', () => {
       other.start({ repair: false })
       expect(await report(other), member).toMatchObject({
         phase: 'failed',
-        failure: { code: member === 'definitionHash' ? 'definition-changed' : 'foreign-store' },
+        failure: { code: 'foreign-store' },
       })
       expect(reads.splice(0), member).toHaveLength(whole)
     }

@@ -4,7 +4,8 @@ import { Control, controlTopicName } from './generations/control.ts'
 import { generationOf } from './generations/definition.ts'
 import { tooOld } from './generations/first.ts'
 import type { GenerationState } from './generations/state.ts'
-import { isLogfoldError, messageOf } from './model/errors.ts'
+import { madeAgain, withoutTopic } from './generations/unreadable.ts'
+import { isAnswer, isLogfoldError, messageOf } from './model/errors.ts'
 import { type Generation, generationName } from './model/generation.ts'
 import type { Log } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
@@ -45,6 +46,10 @@ async function checkLog({ views, namespace }: Checked, openLog: () => Promise<Lo
   if (log !== undefined && reached.ok) {
     for (const view of views.values()) results.push(await checkTopic(log, view))
     results.push(...(await checkControl(log, namespace, [...views.keys()], known, logger)))
+    for (const each of known) {
+      const failed = await checkFoldedTopic(log, each)
+      if (failed !== undefined && !results.some(({ detail }) => detail === failed.detail)) results.push(failed)
+    }
   }
   return [...results, ...(await close('log', log))]
 }
@@ -59,6 +64,19 @@ const checkTopic = (log: Log, { topic: name, partitions, replication, create }: 
       throw error
     }
   })
+
+/** Undefined where the topic is there that the generation is folded from. */
+async function checkFoldedTopic(log: Log, { state: { role, pinned }, generation }: Known): Promise<CheckResult | undefined> {
+  if (role === 'leaving') return undefined
+  const result = await attempt(`topic ${pinned.topic} of ${generationName(generation)}`, async () => {
+    const topic = await log.topic({ name: pinned.topic, partitions: pinned.partitions, replication: -1, create: false }).catch(error => {
+      throw isAnswer(error) ? withoutTopic(error, generation.view) : error
+    })
+    if (topic.id !== pinned.topicId) throw madeAgain(generation, topic)
+    return 'is the one it was folded from'
+  })
+  return result.ok ? undefined : result
+}
 
 /** Says nothing where nothing was started yet. */
 async function checkControl(log: Log, namespace: string, views: readonly string[], known: Known[], logger: Logger): Promise<readonly CheckResult[]> {

@@ -3,7 +3,7 @@ import type { LiveView } from './generations/live-view.ts'
 import type { Health } from './generations/shard-health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { ifAnswered, isAnswer, type LogfoldError } from './model/errors.ts'
-import type { ShardStats } from './model/view-backend.ts'
+import type { ShardStats, ViewBackend } from './model/view-backend.ts'
 import type { Stores } from './stores.ts'
 
 const STORES_DELAY_MS = 15_000
@@ -19,15 +19,19 @@ export interface Gauged<Letters extends ClosableDeadLetters> {
 export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
   let looking: Promise<void> | undefined
   // One that takes longer than the delay, as a store hangs, holds up the next: else they would queue, and ending would wait for all.
+  const seen = new WeakSet<ViewBackend>()
   const lookOnce = (): void => {
-    looking ??= look(gauged).finally(() => {
+    if (looking !== undefined) return
+    for (const { backend } of gauged.stores.all()) seen.add(backend)
+    looking = look(gauged).finally(() => {
       looking = undefined
     })
   }
-  lookOnce()
   const stores = setInterval(lookOnce, STORES_DELAY_MS)
   const generations = new GenerationGauges(gauged.metrics)
   const serving = setInterval(() => {
+    // What was connected since the last look, as at the start, tells soon.
+    if (gauged.stores.all().some(({ backend }) => !seen.has(backend))) lookOnce()
     for (const view of gauged.views.values()) {
       gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
       for (const [shard, health] of view.health()) gaugeHealth(gauged.metrics, view.name, shard, health)

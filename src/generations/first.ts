@@ -8,7 +8,8 @@ const RETRY_MS = 1_000
 
 export interface FirstOptions {
   readonly control: Control
-  readonly definition: ViewDefinition
+  /** As the config has it now: it may be read again while something keeps the generation from being made. */
+  readonly definition: () => ViewDefinition
   readonly log: Log
   /** Told each time that something keeps it from being made. */
   readonly waiting: (why: LogfoldError) => void
@@ -16,13 +17,15 @@ export interface FirstOptions {
 
 /** Makes the first generation of a view, once its topic is there. Of several processes that do so at once one succeeds, and all go on with that one. @throws bugs */
 export async function makeFirst({ control, definition, log, waiting }: FirstOptions, signal: AbortSignal): Promise<void> {
-  const { view, topic: name, partitions, replication, create } = definition
+  const { view } = definition()
   while (!signal.aborted && control.state(view).generations.length === 0) {
+    const defined = definition()
+    const { topic: name, partitions, replication, create } = defined
     try {
       const topic = await log.topic({ name, partitions, replication, create })
       const { highest, halted } = control.state(view)
       if (halted !== undefined) throw tooOld(view, halted.format)
-      const pinned = pinnedOf(definition, topic, log.logId)
+      const pinned = pinnedOf(defined, topic, log.logId)
       await control.send({ command: 'create', view, generation: highest + 1, pinned, until: 'serving' }, signal)
     } catch (error) {
       if (signal.aborted) return

@@ -10,7 +10,7 @@ import { generationOf } from './definition.ts'
 import { Pacing } from './pacing.ts'
 import { type Health, ShardHealth } from './shard-health.ts'
 import type { GenerationState } from './state.ts'
-import { isForeign, madeAgain, unanswering, unreadable } from './unreadable.ts'
+import { isForeign, madeAgain, unanswering, unreadable, whyNone, withoutTopic } from './unreadable.ts'
 import type { Serving, Source } from './view.ts'
 
 const RETRY_MS = 1_000
@@ -145,7 +145,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
   /** For requests, once any of its shards can be read. @throws why none can */
   serving(): Serving {
     const { generation, backend, reader, deadLetters } = this.source()
-    if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? this.#why()
+    if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? whyNone(this.generation.view, this.#shards)
     return {
       generation,
       backend,
@@ -185,10 +185,12 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
     for (const shard of this.#shards) shard.doubt()
   }
 
-  /** The worker stopped folding for safety. What is there goes on being read. */
+  /** Folding is stopped for safety. What is there goes on being read. What came first stays. */
   stop(error: LogfoldError): void {
+    if (this.#stop !== undefined) return
     // Never the table's own words for what fails again, which speak of the request.
     const remedy = error.remedy ?? "Put right what the worker's log says, and start logfold again"
+    this.#options.logger.error('The view was stopped for safety', { code: error.code, reason: error.message, remedy, cause: error.cause })
     this.#stop = new LogfoldError('view-stopped', error.message, { cause: error, remedy })
     this.#options.changed()
   }
@@ -234,7 +236,8 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
         const known = this.#source instanceof LogfoldError && this.#source.message === error.message
         this.#source = error
         const { logger } = this.#options
-        if (!known) logger.warn('A generation waits for its store or its topic', { code: error.code, cause: error.message, remedy: error.remedy })
+        const waits = this.#store === undefined ? 'The view waits for its store' : 'The view waits for its topic'
+        if (!known) logger.warn(waits, { code: error.code, cause: error.message, remedy: error.remedy })
         await pause(RETRY_MS, signal)
       }
     }
@@ -247,7 +250,9 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
     const { pinned } = this.#state
     this.#store ??= await openStore(pinned.backend, pinned.shards)
     const { backend } = this.#store
-    const topic = await log.topic({ name: pinned.topic, partitions: pinned.partitions, replication, create: false })
+    const topic = await log.topic({ name: pinned.topic, partitions: pinned.partitions, replication, create: false }).catch(error => {
+      throw isAnswer(error) ? withoutTopic(error, view) : error
+    })
     if (topic.id !== pinned.topicId) this.stop(madeAgain(generation, topic))
     // Its records carry a record of the topic each, and say why.
     const recordBytesMax = topic.recordBytesMax + DEAD_LETTER_HEADER_BYTES_MAX
@@ -288,12 +293,5 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
     const folding = this.#shards.find(({ now }) => now.kind === 'folding')
     if (error.code === 'view-folding' && folding !== undefined) return unreadable(view, folding.shard, folding.now)
     return error.code === 'view-unavailable' ? unanswering(`A shard of ${view}`, error) : error
-  }
-
-  /** Why no shard can be read: what stops the view for good, or else where it is folded. */
-  #why(): LogfoldError {
-    const { view } = this.generation
-    const errors = this.#shards.map(({ shard, now }) => unreadable(view, shard, now))
-    return errors.find(isForeign) ?? errors.find(({ code }) => code === 'view-folding') ?? errors[0] ?? unreadable(view, '', { kind: 'unknown' })
   }
 }

@@ -249,6 +249,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   #choose(): void {
     const target = this.generations.find(({ state }) => state.role === 'serving')
     const current = this.#current
+    if (isLogfoldError(current?.stopped?.cause, 'offset-out-of-range')) this.#told.forget()
     if (target !== undefined && target !== current && (current === undefined || this.#isGone(current) || this.#canFollow(target))) {
       this.#current = target
       this.#told.follow(target.generation.topicId)

@@ -11,6 +11,11 @@ export class Told {
     this.#topicId = topicId
   }
 
+  /** The log was cut: what it lost nobody vouches for again. */
+  forget(): void {
+    this.#positions = []
+  }
+
   /** @param topicId of the generation that says so: a request under way may be answered from one that serves no more */
   tell(topicId: string, vouched: readonly Offset[]): void {
     if (topicId === this.#topicId) this.#positions = vouched.map((position, partition) => Math.max(position, this.#positions[partition] ?? 0))

@@ -1,5 +1,6 @@
 import { ifAnswered, isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
@@ -13,6 +14,7 @@ const LOOK_DELAY_MAX_MS = 400
 interface FillingOptions {
   readonly log: Log
   readonly topic: Topic
+  readonly generation: Generation
   readonly backend: ViewBackend
   readonly logger: Logger
   /** Stops the view for safety. */
@@ -80,7 +82,7 @@ export class Filling {
       } catch (error) {
         if (isLogfoldError(error, 'closed')) break
         if (!isAnswer(error)) {
-          this.#options.stop(asStop(error, 'Filling'))
+          this.#options.stop(asStop(error, 'Filling', this.#options.generation.view))
           break
         }
         if (!failing) this.#options.logger.warn('The view cannot be marked as filled; trying on', { cause: messageOf(error) })

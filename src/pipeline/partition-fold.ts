@@ -61,7 +61,7 @@ export class PartitionFold {
   #spawn(task: Promise<void>): void {
     const guarded = task
       .catch(error => {
-        if (!this.#stopping.signal.aborted) this.#context.stop(asStop(error, `Partition ${this.#partition}`))
+        if (!this.#stopping.signal.aborted) this.#context.stop(asStop(error, `Partition ${this.#partition}`, this.#context.generation.view))
       })
       .finally(() => this.#tasks.delete(guarded))
     this.#tasks.add(guarded)

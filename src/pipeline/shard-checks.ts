@@ -42,7 +42,7 @@ export class ShardChecks {
         if (!this.#signal.aborted) await this.#check(shard)
       }
     } catch (error) {
-      if (!isLogfoldError(error, 'closed')) this.#context.stop(asStop(error, `Shard ${shard}`))
+      if (!isLogfoldError(error, 'closed')) this.#context.stop(asStop(error, `Shard ${shard}`, this.#context.generation.view))
     }
   }
 

@@ -1,5 +1,6 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import { type Generation, type Identity, identityDifference, identityOf } from '../model/generation.ts'
+import { byRebuild } from '../model/remedies.ts'
 import type { Batch } from '../model/view-backend.ts'
 
 /** Why a shard with another identity isn't touched, by what differs first: each has a remedy of its own. */
@@ -15,8 +16,7 @@ export function foreignShard(generation: Generation, shard: string, found: Ident
         'foreign-store',
         `Shard ${shard} holds ${found.uid} of log ${found.logId} (topic ${found.topicId}), not ${expected.uid} of log ${expected.logId} (topic ${expected.topicId})`,
         {
-          remedy:
-            'The log or its topic was made again, or the config names a store that belongs to another log. Bring the right one back, or give the view another backend (another file, schema or keyPrefix), and start logfold again; nothing of what stands there was changed',
+          remedy: `The log or one of its topics was made again, or the config names a store that belongs to another log. Bring the right one back, and start logfold again; or fold the view anew, under the next number that is free there: logfold rebuild ${generation.view}`,
         },
       )
   }
@@ -30,16 +30,29 @@ export const refusedBy = (shard: string, { from, checkpoint }: Batch, cause: unk
   })
 }
 
-/** What ended the folding, as the reason for which the view is stopped; `internal` where it is a bug. */
-export function asStop(error: unknown, where: string): LogfoldError {
+/** What ended the folding, as the reason for which the view is stopped; `internal` where it is a bug. A log says what became of its topic, and knows of no view: what helps that is said here. */
+export function asStop(error: unknown, where: string, view: string): LogfoldError {
   if (!isLogfoldError(error)) {
     const remedy = "Report it, with the worker's log; logfold goes on from here when it is started again"
     return new LogfoldError('internal', `${where}: ${messageOf(error)}`, { remedy, cause: error })
   }
-  if (error.code !== 'offset-out-of-range') return error
-  return new LogfoldError('offset-out-of-range', `${where}: ${error.message}`, {
-    remedy:
-      'The log is not the one the store was folded from, or it lost records. Bring the log back, or give the view another backend (another file, schema or keyPrefix), where it is folded from what the log has; then start logfold again',
+  switch (error.code) {
+    case 'offset-out-of-range':
+      return new LogfoldError('offset-out-of-range', `${where}: ${error.message}`, {
+        remedy: `The log is not the one the store was folded from, or it lost records. Bring the log back, and start logfold again; or fold the view anew, from what the log has: logfold rebuild ${view}`,
+        cause: error,
+      })
+    case 'topic-missing':
+    case 'topic-mismatch':
+      return foldedAnew(error, view)
+    default:
+      return error
+  }
+}
+
+/** The same, with what folds the view from the topic that the config names, once that is one to fold from. */
+const foldedAnew = (error: LogfoldError, view: string): LogfoldError =>
+  new LogfoldError(error.code, error.message, {
+    remedy: `${error.remedy === undefined ? '' : `${error.remedy}. `}${byRebuild(view)}`,
     cause: error,
   })
-}

@@ -30,7 +30,7 @@ export interface PipelineOptions {
   readonly logger: Logger
   readonly applied: (shard: string) => void
   readonly mayOpen: MayOpen
-  /** The view was stopped for safety, with the reason and the remedy. Called once. */
+  /** The view is stopped for safety, with the reason and the remedy, which are yet to be logged. Called once. */
   readonly stopped: (error: LogfoldError) => void
   /** Membership of the group is gone for good. */
   readonly failed: (error: Error) => void
@@ -164,7 +164,7 @@ export class ViewPipeline {
         return
       } catch (error) {
         if (isLogfoldError(error, 'closed')) return
-        if (!isAnswer(error)) return this.#stop(asStop(error, 'The end offsets'))
+        if (!isAnswer(error)) return this.#stop(asStop(error, 'The end offsets', this.#options.generation.view))
         if (backoff.tries === 0) this.#options.logger.warn('The log does not tell its end offsets; trying on', { cause: messageOf(error) })
         await backoff.wait(this.#stopping.signal)
       }
@@ -173,12 +173,6 @@ export class ViewPipeline {
 
   #stop(error: LogfoldError): void {
     if (this.#stopping.signal.aborted) return
-    this.#options.logger.error('The view was stopped for safety', {
-      code: error.code,
-      reason: error.message,
-      remedy: error.remedy,
-      cause: error.cause,
-    })
     this.#stopping.abort()
     this.#options.stopped(error)
     void this.stop()

@@ -6,6 +6,7 @@ import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/erro
 import type { Logger } from '../model/logger.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { ViewPipeline } from '../pipeline/view-pipeline.ts'
+import { orAborted } from './bounded.ts'
 import { type Fullness, watchFullness } from './fullness.ts'
 import type { GenerationRules } from './rules.ts'
 
@@ -97,8 +98,9 @@ export class Feeds {
 
   async #open(live: LiveGeneration<DeadLetters>, signal: AbortSignal): Promise<ViewPipeline | undefined> {
     const { rules, view, metrics, logger, failed } = this.#options
-    const connected = await live.connected().catch(error => {
-      if (isLogfoldError(error, 'closed')) return undefined
+    // It may never be, as while a server is gone; and whoever ends the feed waits for this.
+    const connected = await orAborted(live.connected(), signal).catch(error => {
+      if (signal.aborted || isLogfoldError(error, 'closed')) return undefined
       throw error
     })
     if (connected === undefined || signal.aborted || live.stopped !== undefined) return undefined

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { ViewStatus } from '../../src/model/view-status.ts'
 import { owned } from './owned.ts'
 import { LOGFOLD, runLogfold, temporaryFolder } from './running.ts'
 
@@ -38,7 +41,15 @@ export const metForeign = (reason: string, remedy: string): Met => ({
   readyz: `503 [-] view job serves: ${reason} [-] view job is folded: ${reason}`,
 })
 
-export const metWell = (get: Told): Met => ({ state: 'serving', problem: undefined, next: [], readyz: '200', get, put: '200' })
+/** @param next what may be done */
+export const metWell = (get: Told, next: readonly string[] = []): Met => ({
+  state: 'serving',
+  problem: undefined,
+  next,
+  readyz: '200',
+  get,
+  put: '200',
+})
 
 export interface ProductOptions {
   readonly dataDir: string
@@ -49,7 +60,8 @@ type Line = Readonly<Record<string, unknown>>
 
 /** The processes of one test, one after another on one data folder. */
 export class Products implements AsyncDisposable {
-  readonly #args: readonly string[]
+  #args: readonly string[]
+  #config: object = {}
   readonly #folder = temporaryFolder()
   readonly #started: Product[] = []
 
@@ -59,6 +71,14 @@ export class Products implements AsyncDisposable {
 
   get dataDir(): string {
     return this.#folder.path
+  }
+
+  /** Writes these sections of the config over those that it had, into a file that all of them read. */
+  configure(sections: object): void {
+    const path = join(this.dataDir, 'logfold.yaml')
+    if (!existsSync(path)) this.#args = ['-c', path, ...this.#args]
+    this.#config = { ...this.#config, ...sections }
+    writeFileSync(path, JSON.stringify(this.#config))
   }
 
   async start(...args: readonly string[]): Promise<Product> {
@@ -156,6 +176,32 @@ export class Product {
       get: await this.get(id),
       put: await this.put('new', 1),
     }
+  }
+
+  /** What `logfold status job` tells, as programs read it. */
+  async status(): Promise<ViewStatus> {
+    return (await (await fetch(`${this.adminUrl}/admin/views/job`)).json()) as ViewStatus
+  }
+
+  /** Runs each command that a text names, in the order of the text. */
+  async run(text = ''): Promise<void> {
+    for (const [command] of text.matchAll(/logfold (?:reload|rebuild job|reshard (?:switch|complete) job|reshard create job --to \w+)/g)) {
+      const { exitCode, stdout, stderr } = await runLogfold([...command.split(' ').slice(1), '--admin', this.adminUrl])
+      if (exitCode !== 0) throw new Error(`${command}: ${exitCode} ${stdout} ${stderr}`)
+    }
+  }
+
+  /** Runs the commands of a remedy, then what the status names as next, until one generation is left. Settles with its number. */
+  async follow(remedy = ''): Promise<number | null> {
+    await this.run(remedy)
+    const next = /(?:is verified: switch to it with (logfold reshard switch job)|is still fed: take it away with (logfold reshard complete job))/
+    await this.#until(async () => {
+      const { generations, next_steps } = await this.status()
+      const [, ...commands] = next.exec(next_steps.join('\n')) ?? []
+      await this.run(commands.join(' '))
+      return generations.length === 1 && generations[0]?.phase === 'serving'
+    })
+    return (await this.ready()).status().then(({ generation }) => generation)
   }
 
   get(id: string): Promise<Told> {

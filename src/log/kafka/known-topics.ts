@@ -106,19 +106,17 @@ function trouble(known: Known, kind: Trouble['kind'], found: string): void {
 
 const missing = (topic: Topic): LogfoldError =>
   new LogfoldError('topic-missing', `The topic ${topic.name} (id ${topic.id}) is no longer there`, {
-    remedy:
-      'Bring it back with its records, or start logfold again to begin a new topic and a new log: what the view holds was folded from the old one',
+    remedy: 'Make it again, with its records if they are kept elsewhere: one that is made again is another topic, whatever its name',
   })
 
 const remade = (topic: Topic, found: string): LogfoldError =>
-  new LogfoldError('topic-mismatch', `The topic ${topic.name} was made again: its id is ${found}, and the view was folded from ${topic.id}`, {
-    remedy:
-      'Give the view another backend (another file, schema or keyPrefix), or empty the one it has, and start logfold again: it is then folded from the new topic',
+  new LogfoldError('topic-mismatch', `The topic ${topic.name} was made again: its id is ${found}, and was ${topic.id}`, {
+    remedy: 'See that the new topic holds what it should, or name another one in the config (logfold reload)',
   })
 
-/** What helps where a topic's partitions were added. The partitions are part of a definition, so the old store doesn't do. */
+/** What helps where a topic's partitions were added. */
 export const copyRemedy = (partitions: number | string): string =>
-  `Copy the records, by their times, into a new topic with ${partitions} partitions; name that and its partitions in the view, give the view another backend (another file, schema or keyPrefix), and start logfold again`
+  `Copy the records, by their times, into a new topic with ${partitions} partitions, and name that and its partitions in the config (logfold reload)`
 
 const repartitioned = (topic: Topic, found: string): LogfoldError =>
   new LogfoldError('topic-mismatch', `The topic ${topic.name} now has ${found} partitions instead of ${topic.partitions}`, {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
+import { failPoint } from '../../src/model/fail-point.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type { CommandPlace, Look, Marks, OpenOutcome, Scan, ScanOptions, ShardStats, ViewAdmin } from '../../src/model/view-backend.ts'
@@ -161,6 +162,7 @@ export class PostgresAdmin implements ViewAdmin {
     try {
       await this.#asking(() => prepareSchema(this.#connections, this.#schema))
       const isOurs = await this.#asking(() => this.#trying(run => this.#takeAway(run), goesOn))
+      failPoint('postgres/identity-taken')
       if (isOurs && goesOn()) await this.#asking(() => this.#trying(run => this.#dropRest(run), goesOn))
     } catch (error) {
       if (signal?.aborted && isContention(error)) return

@@ -1,3 +1,4 @@
+import { failPoint } from '../../src/model/fail-point.ts'
 import { type Generation, generationName } from '../../src/model/generation.ts'
 import { Emptying } from './emptying.ts'
 import { droppedField } from './fence.ts'
@@ -36,6 +37,7 @@ export async function drop(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (!(await takeIdentity(shard, connection, generation, names))) return
+  failPoint('redis/identity-taken')
   const emptying = new Emptying(shard, connection, generation, names)
   // Whatever it was: nobody comes after this who would find what the ids don't name.
   if ((await emptying.all(true, signal)) === 'emptied') await emptying.marks()

@@ -1,3 +1,4 @@
+import { failPoint } from '../../src/model/fail-point.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import { codeOf, outage } from './faults.ts'
 import type { Names } from './names.ts'
@@ -143,6 +144,7 @@ export class Emptying {
       const entries = some.map(id => Buffer.concat([entry, id]))
       const request = script(TAKE_OUT, [identity, key, ...entries], this.#generation.ordered ? 'ZREM' : 'SREM', ...some)
       if (!(await this.#did(request))) return false
+      failPoint('redis/entries-deleted')
     }
     return true
   }

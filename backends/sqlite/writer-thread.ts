@@ -49,7 +49,11 @@ const functions = {
   markFilled: (generation: Generation, opening: string, endOffsets: readonly Offset[]) =>
     write(() => markFilled(file, generation, opening, endOffsets)),
   serve: (generation: Generation, since: CommandPlace) => write(db => serve(file, db, generation, since)),
-  dropStep: (generation: Generation) => write(db => dropStep(file, db, generation)),
+  dropStep: (generation: Generation): boolean => {
+    const isOver = write(db => dropStep(file, db, generation))
+    failPoint('sqlite/drop-step')
+    return isOver
+  },
   ping: () => file.use(() => file.prepare('SELECT count(*) FROM sqlite_schema').get()),
   capacity: (): Capacity => file.use(() => diskOf(dirname(path))),
   close: () => file.close(),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { Moves } from '../model/moves.ts'
@@ -159,6 +160,7 @@ export class Control {
     const { topic } = this.#options
     const record = { partition: 0, ...encodeCommand(command, randomUUID()) }
     const [outcome = { kind: 'unknown', cause: undefined }] = await this.#writer.append([record], APPEND_DEADLINE_MS)
+    failPoint('control/sent')
     if (outcome.kind !== 'refused') return outcome
     throw notTaken(topic, outcome.cause)
   }

@@ -1,5 +1,6 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
@@ -195,7 +196,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     })
     this.#follow(control)
     const { log } = this.#options
-    await makeFirst({ control, definition: this.#configured, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
+    await makeFirst({ control, definition: () => this.#configured, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
   }
 
   #waiting(why: LogfoldError): void {
@@ -261,6 +262,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
           tookMs: Math.round(tookMs),
         })
         this.#options.switched?.(tookMs)
+        failPoint('view/went-over')
       }
     }
     for (const watcher of this.#watchers) watcher()

@@ -1,4 +1,7 @@
-/** Places in the code where a crash would be worst. A test ends a process at each of them: test/system/fail-points.test.ts. */
+/**
+ * Places in the code where a crash would be worst. A test ends a process at each of them: test/system/fail-points.test.ts, and where a view goes over to another generation
+ * test/system/reshard-fail-points.test.ts.
+ */
 export const failPoints = [
   /** The log has the record, and the client doesn't know. */
   'api/appended',
@@ -19,6 +22,23 @@ export const failPoints = [
   /** Written, within the transaction. */
   'sqlite/written',
   'sqlite/committed',
+  /** The control topic has the command, and its sender doesn't know. */
+  'control/sent',
+  /** Reads go to another generation than before. */
+  'view/went-over',
+  /** A verification has folded the log, and hasn't looked at the store. */
+  'verify/folded',
+  /** A verification is done, and nobody was told. */
+  'keeper/verified',
+  /** All of a generation is deleted, and nobody was told. */
+  'keeper/deleted',
+  /** Of one shard: nobody reads or writes it any more, and its entries are there. */
+  'redis/identity-taken',
+  'postgres/identity-taken',
+  /** Some of its entries are deleted. */
+  'redis/entries-deleted',
+  /** The first step takes the identity away, each after that some entries. */
+  'sqlite/drop-step',
 ] as const
 
 export type FailPoint = (typeof failPoints)[number]

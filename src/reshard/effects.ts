@@ -3,6 +3,7 @@ import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import { isVerified } from '../generations/state.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import { generationName } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
 import { UNTIL, type Until } from '../model/until.ts'
@@ -64,6 +65,7 @@ async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
   if (report === undefined || report.phase === 'cancelled') return 'nothing'
   if (report.phase === 'failed') throw failed(next, report.failure)
   if (JSON.stringify(await openingsOf(next)) !== JSON.stringify(openings)) return 'done'
+  failPoint('keeper/verified')
   const { unresolved } = report.differences
   if (report.left > 0) {
     const first = Object.values(report.differences).flatMap(kind => kind.first)
@@ -162,6 +164,7 @@ async function dropOne(
     left.push(backend.shards[at] ?? '')
   }
   await view.source().deadLetters.dropGeneration(number, signal)
+  failPoint('keeper/deleted')
   const sent = await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
   if (sent.kind === 'refused') return 'nothing'
   logger.info('A generation was taken away', { generation: name, left })

@@ -1,4 +1,5 @@
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
+import { failPoint } from '../model/fail-point.ts'
 import { type Generation, generationName } from '../model/generation.ts'
 import { limits } from '../model/limits.ts'
 import type { Log, Topic } from '../model/log.ts'
@@ -157,6 +158,7 @@ export class Run {
     if (scratch.state.ends === undefined) await scratch.move({ ends })
     this.#meter.begin(sum(logFold.positions()), sum(ends))
     await logFold.toAll(ends)
+    failPoint('verify/folded')
     await scratch.move({ phase: 'scanning' })
   }
 

@@ -1,5 +1,5 @@
 import type { Captured } from './capture.ts'
-import { allKeys, seqOf, writtenValue } from './keys.ts'
+import { type KeySpace, seqOf, writtenValue } from './keys.ts'
 import type { Ledger } from './ledger.ts'
 
 export const TOMBSTONE = -1
@@ -33,8 +33,7 @@ export class History {
   /** By the number in a value: its index among its key's records. */
   readonly #indexOf = new Map<number, number>()
 
-  constructor(partitions: readonly (readonly Captured[])[], ledger: Ledger) {
-    const known = new Set(allKeys)
+  constructor(partitions: readonly (readonly Captured[])[], ledger: Ledger, keys: Pick<KeySpace, 'has'>) {
     for (const records of partitions) {
       let next = records[0]?.offset ?? 0
       for (const record of records) {
@@ -42,7 +41,7 @@ export class History {
         next = record.offset + 1
         this.records++
         const key = record.key?.toString()
-        if (key === undefined || !known.has(key)) this.bad.push(record)
+        if (key === undefined || !keys.has(key)) this.bad.push(record)
         else this.#take(key, record, ledger)
       }
     }

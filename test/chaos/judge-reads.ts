@@ -1,5 +1,5 @@
 import { type History, type KeyHistory, lastAt, TOMBSTONE } from './history.ts'
-import { isAlways } from './keys.ts'
+import type { KeySpace } from './keys.ts'
 import type { Ledger, ReadEntry } from './ledger.ts'
 
 /** Clocks of processes of one machine, in milliseconds, may round otherwise. */
@@ -16,12 +16,12 @@ export interface ReadsJudged {
 /**
  * Each answer is the state of its key at some position behind what `Logfold-After` named, and not of a record that wasn't written yet when it was answered.
  */
-export function judgeReads(ledger: Ledger, history: History): ReadsJudged {
+export function judgeReads(ledger: Ledger, history: History, keys: KeySpace): ReadsJudged {
   const violations: string[] = []
   let bounded = 0
   for (const read of ledger.reads) {
     if (read.after >= 0) bounded++
-    const why = read.seq === -1 ? absent(read, history) : present(read, history, ledger)
+    const why = read.seq === -1 ? absent(read, history, keys) : present(read, history, ledger)
     if (why !== undefined) violations.push(`${why}: ${JSON.stringify(read)}; records of the key: ${around(read, history)}`)
   }
   return { entries: ledger.reads.length, bounded, violations }
@@ -39,11 +39,11 @@ function present({ key, seq, after, answeredMs }: ReadEntry, history: History, l
   return next !== undefined && next <= after ? 'OLD: a read is older than its Logfold-After' : undefined
 }
 
-function absent({ key, after, answeredMs }: ReadEntry, history: History): string | undefined {
+function absent({ key, after, answeredMs }: ReadEntry, history: History, keys: KeySpace): string | undefined {
   const records = history.byKey.get(key)
   if (records === undefined) return undefined
   const at = lastAt(records.offsets, after)
-  if (at < 0 || records.seqs[at] === TOMBSTONE) return isAlways(key) ? 'MISSING: a key that is always there wasn’t' : undefined
+  if (at < 0 || records.seqs[at] === TOMBSTONE) return keys.isAlways(key) ? 'MISSING: a key that is always there wasn’t' : undefined
   for (let nth = at + 1; nth < records.offsets.length; nth++) {
     if ((records.timesMs[nth] ?? 0) > answeredMs + CLOCK_MS) break
     if (records.seqs[nth] === TOMBSTONE) return undefined

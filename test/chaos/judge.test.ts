@@ -4,7 +4,7 @@ import { History } from './history.ts'
 import { judgeReads } from './judge-reads.ts'
 import { differences } from './judge-stores.ts'
 import { judgeWrites } from './judge-writes.ts'
-import { writtenValue } from './keys.ts'
+import { chaosKeys, writtenValue } from './keys.ts'
 import { Ledger, type Outcome, type ReadEntry, type Write } from './ledger.ts'
 
 const KEY = 'key-0'
@@ -38,13 +38,13 @@ class Case {
   }
 
   get history(): History {
-    return new History([this.topic], this.ledger)
+    return new History([this.topic], this.ledger, chaosKeys)
   }
 
   /** What is said of each violation, without its circumstances. */
   get wrong(): readonly string[] {
     const { history } = this
-    const all = [...history.violations, ...judgeWrites(this.ledger, history).violations, ...judgeReads(this.ledger, history).violations]
+    const all = [...history.violations, ...judgeWrites(this.ledger, history).violations, ...judgeReads(this.ledger, history, chaosKeys).violations]
     return all.map(violation => violation.replace(/: \{.*$/, ''))
   }
 }

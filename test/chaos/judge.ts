@@ -8,6 +8,7 @@ import { judgeLetters, type LettersJudged } from './judge-letters.ts'
 import { judgeReads, type ReadsJudged } from './judge-reads.ts'
 import { differences, judgeStores } from './judge-stores.ts'
 import { judgeWrites, type WritesJudged } from './judge-writes.ts'
+import { chaosKeys } from './keys.ts'
 import type { Ledger } from './ledger.ts'
 import { PARTITIONS, TOPIC, VIEWS, type World } from './world.ts'
 
@@ -38,13 +39,13 @@ export interface Parts {
 /** Holds everything that was told against what librdkafka read of the topic. To be called when nothing is written any more. */
 export async function judge({ world, ledger, capture, http, poisons }: Parts): Promise<Verdict> {
   const uncaptured = await untilCaptured(world, capture)
-  const history = new History(capture.records, ledger)
+  const history = new History(capture.records, ledger, chaosKeys)
   const expected = history.fold(ledger)
   const left = await readTopic(world.direct, TOPIC)
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => left.filter(record => record.partition === partition))
-  const again = new History(partitions, ledger)
+  const again = new History(partitions, ledger, chaosKeys)
   const writes = judgeWrites(ledger, history)
-  const reads = judgeReads(ledger, history)
+  const reads = judgeReads(ledger, history, chaosKeys)
   const letters = await judgeLetters(world, history, poisons)
   const violations = [
     ...ledger.violations,

@@ -61,6 +61,12 @@ export class Ledger {
   acknowledged = 0
   /** Of answers that aren't what a client hopes for. */
   readonly samples: string[] = []
+  readonly #written: (value: string) => string
+
+  /** @param written of a value that was read, what was written, where the view has a projection */
+  constructor(written: (value: string) => string = value => value) {
+    this.#written = written
+  }
 
   begin(key: string, deletes: boolean, writer: string, pid: number): Write {
     const sentMs = Date.now()
@@ -120,7 +126,8 @@ export class Ledger {
   }
 
   /** The number in a value that was read, which must be, byte for byte, one that was written to the key. */
-  seqIn(key: string, value: string, where: string): number | undefined {
+  seqIn(key: string, read: string, where: string): number | undefined {
+    const value = this.#written(read)
     const seq = seqOf(value)
     const write = seq === undefined ? undefined : this.writes[seq]
     if (write !== undefined && !write.deletes && write.key === key && value === writtenValue(key, write.writer, write.seq)) return seq

@@ -1,16 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Answered, codeOf } from './http.ts'
-import { allKeys, alwaysKeys, changingKeys, isAlways } from './keys.ts'
 import type { Place } from './ledger.ts'
 import type { Product } from './product.ts'
-import { VIEWS } from './world.ts'
 import type { ClientContext } from './writers.ts'
 
 const IDS = 8
 const PAGE = 50
 const PAGES_MAX = 6
-/** 410: a cursor of a server that started anew. */
-const STATUSES = [200, 404, 410, 503, 504]
 const LINES = { accept: 'application/x-ndjson' }
 
 /** Reads one thing after the other, and notes what it is told, until the signal. */
@@ -46,8 +42,8 @@ class Reader {
   }
 
   async one(api: Product): Promise<void> {
-    const { random, http, ledger } = this.#context
-    const key = random.chance(0.2) ? random.pick(alwaysKeys) : this.#key()
+    const { random, http, ledger, keys } = this.#context
+    const key = random.chance(0.2) ? random.pick(keys.always) : keys.toRead(random)
     const asking = this.#asking(api, 'GET', [key])
     const path = `/api/${asking.view}/${encodeURIComponent(key)}`
     const askedMs = Date.now()
@@ -61,8 +57,8 @@ class Reader {
   }
 
   async several(api: Product): Promise<void> {
-    const { http } = this.#context
-    const keys = [...new Set(Array.from({ length: IDS }, () => this.#key()))]
+    const { http, random, keys: space } = this.#context
+    const keys = [...new Set(Array.from({ length: IDS }, () => space.toRead(random)))]
     const asking = this.#asking(api, 'GET ids', keys)
     const path = `/api/${asking.view}?${keys.map(key => `id=${encodeURIComponent(key)}`).join('&')}`
     const askedMs = Date.now()
@@ -75,7 +71,7 @@ class Reader {
 
   /** A list of several pages is no snapshot, and some are cut off: an entry that isn't there says nothing, but for a whole list, of those that are always there. */
   async pages(api: Product): Promise<void> {
-    const { http, ledger, random } = this.#context
+    const { http, ledger, random, keys } = this.#context
     const asking = this.#asking(api, 'GET page', [])
     const pages = random.between(1, PAGES_MAX)
     let path: string | undefined = `/api/${asking.view}?limit=${PAGE}`
@@ -92,16 +88,12 @@ class Reader {
     this.#note(asking, whole)
     if (!whole.whole || whole.status !== 200) return
     const found = this.#lines(asking, whole.body)
-    for (const key of alwaysKeys) if (!found.has(key)) ledger.violations.push(`The list of ${asking.view} by ${api.name} lacks ${key}`)
-  }
-
-  #key(): string {
-    const { random } = this.#context
-    return random.chance(0.5) ? (changingKeys[Math.floor(changingKeys.length * random.next() ** 3)] ?? '') : random.pick(allKeys)
+    for (const key of keys.always) if (!found.has(key)) ledger.violations.push(`The list of ${asking.view} by ${api.name} lacks ${key}`)
   }
 
   #asking(api: Product, how: string, keys: readonly string[]): Asking {
-    return { api, view: this.#context.random.pick(VIEWS), how, header: this.#after(keys) }
+    const { random, views } = this.#context
+    return { api, view: random.pick(views), how, header: this.#after(keys) }
   }
 
   /** Nothing, or places that this client knows of: the last write of a key, the last of its partition, of all partitions, or what it last read. */
@@ -119,14 +111,14 @@ class Reader {
   }
 
   #note({ how, header, view, api }: Asking, { status, headers, body, failure }: Answered): void {
-    const { ledger } = this.#context
+    const { ledger, readStatuses } = this.#context
     const told = failure ?? `${status} ${status === 200 ? '' : codeOf(body)}`.trim()
     const stale = headers['logfold-stale'] === undefined ? '' : ' stale'
     const sample = status >= 400 && status !== 404 ? `${view} by ${api.name}: ${body}` : undefined
     ledger.count(`${how}${header === undefined ? '' : ' after'} ${told}${stale}`, sample)
     const seen = headers['logfold-offset']
     if (status === 200 && typeof seen === 'string') this.#seen = seen
-    if (failure === undefined && !STATUSES.includes(status)) {
+    if (failure === undefined && !readStatuses.includes(status)) {
       ledger.violations.push(`${how} ${view} by ${api.name} after ${header}: ${told} ${body.slice(0, 500)}`)
     }
   }
@@ -144,10 +136,11 @@ class Reader {
   }
 
   #enter({ api, view, how, header }: Asking, key: string, seq: number, askedMs: number): void {
-    const { ledger } = this.#context
+    const { ledger, keys } = this.#context
     const after = afterOf(header, ledger.partitionOf(key))
     ledger.reads.push({ view, api: api.name, how, key, seq, after, header, askedMs, answeredMs: Date.now() })
-    if (seq === -1 && isAlways(key)) ledger.violations.push(`${how} ${view} by ${api.name} at ${Date.now()}: ${key} isn't there, which always is`)
+    if (seq === -1 && keys.isAlways(key))
+      ledger.violations.push(`${how} ${view} by ${api.name} at ${Date.now()}: ${key} isn't there, which always is`)
   }
 }
 

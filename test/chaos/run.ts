@@ -8,7 +8,7 @@ import { Poisoner, writeDirectly } from './direct.ts'
 import { HttpClient } from './http.ts'
 import { Journal } from './journal.ts'
 import { judge, type Verdict } from './judge.ts'
-import { allKeys } from './keys.ts'
+import { allKeys, chaosKeys } from './keys.ts'
 import { Ledger } from './ledger.ts'
 import { Random } from './random.ts'
 import { readOn } from './readers.ts'
@@ -45,6 +45,8 @@ const AFTERMATH_MS = 2_000
 export const CONVERGE_MS = 30_000
 const CONVERGE_GIVE_UP_MS = 180_000
 const LOOK_MS = 100
+/** 410: a cursor of a server that started anew. */
+const READ_STATUSES = [200, 404, 410, 503, 504]
 
 /** Runs everything, and judges. The folder goes when nothing was wrong. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
@@ -139,7 +141,18 @@ class Run {
   #client(name: string, perSecond: number, count: number): ClientContext {
     const paceMs = (1_000 * count) / perSecond
     const { apis } = this.#world
-    return { name, http: this.#http, ledger: this.#ledger, apis, random: this.#random.fork(), paceMs, signal: this.#stopping.signal }
+    return {
+      name,
+      http: this.#http,
+      ledger: this.#ledger,
+      apis,
+      views: VIEWS,
+      keys: chaosKeys,
+      readStatuses: READ_STATUSES,
+      random: this.#random.fork(),
+      paceMs,
+      signal: this.#stopping.signal,
+    }
   }
 
   /** Writes every key once, so that each is there before anything goes wrong. */

@@ -1,10 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { codeOf, type HttpClient } from './http.ts'
-import { isAlways, keyToWrite, writtenValue } from './keys.ts'
+import { type KeySpace, writtenValue } from './keys.ts'
 import type { Ledger, Place, Write } from './ledger.ts'
 import type { Product } from './product.ts'
 import type { Random } from './random.ts'
-import { VIEWS } from './world.ts'
 
 const BULK_LINES = 20
 /** Between tries of a client that nobody answers. */
@@ -16,6 +15,10 @@ export interface ClientContext {
   readonly http: HttpClient
   readonly ledger: Ledger
   readonly apis: readonly Product[]
+  readonly views: readonly string[]
+  readonly keys: KeySpace
+  /** What a read may be answered. */
+  readonly readStatuses: readonly number[]
   readonly random: Random
   /** Of requests' beginnings, when they are answered sooner. Milliseconds. */
   readonly paceMs: number
@@ -27,12 +30,12 @@ const LINES_TYPE = { 'content-type': 'application/x-ndjson' }
 
 /** Writes one thing after the other, and notes what it is told, until the signal. */
 export async function writeOn(context: ClientContext): Promise<void> {
-  const { random, signal, paceMs, apis, ledger } = context
+  const { random, signal, paceMs, apis, ledger, keys } = context
   for (let dueMs = performance.now(); !signal.aborted; ) {
     const api = random.pick(apis)
-    const key = keyToWrite(random)
+    const key = keys.toWrite(random)
     const kind = random.next()
-    const answered = kind < 0.03 ? await bulk(context, api) : await single(context, api, key, !isAlways(key) && kind < 0.25)
+    const answered = kind < 0.03 ? await bulk(context, api) : await single(context, api, key, !keys.isAlways(key) && kind < 0.25)
     if (!answered) await wait(REFUSED_WAIT_MS)
     // Who was held up doesn't make up for it.
     dueMs = Math.max(dueMs + paceMs, performance.now() - 2 * paceMs)
@@ -43,9 +46,9 @@ export async function writeOn(context: ClientContext): Promise<void> {
 }
 
 /** @returns whether there was an answer */
-export async function single({ http, ledger, name, random }: ClientContext, api: Product, key: string, deletes: boolean): Promise<boolean> {
+export async function single({ http, ledger, name, random, views }: ClientContext, api: Product, key: string, deletes: boolean): Promise<boolean> {
   const write = ledger.begin(key, deletes, name, api.pid)
-  const path = `/api/${random.pick(VIEWS)}/${encodeURIComponent(key)}`
+  const path = `/api/${random.pick(views)}/${encodeURIComponent(key)}`
   const prefer = random.chance(0.3) ? { prefer: 'respond-async' } : {}
   const answer = await http.ask(
     deletes
@@ -75,13 +78,13 @@ interface LineAnswer {
   readonly error?: { readonly status: number; readonly code: string }
 }
 
-async function bulk({ http, ledger, name, random }: ClientContext, api: Product): Promise<boolean> {
+async function bulk({ http, ledger, name, random, views, keys }: ClientContext, api: Product): Promise<boolean> {
   const writes = Array.from({ length: random.between(2, BULK_LINES) }, () => {
-    const key = keyToWrite(random)
-    return ledger.begin(key, !isAlways(key) && random.chance(0.25), name, api.pid)
+    const key = keys.toWrite(random)
+    return ledger.begin(key, !keys.isAlways(key) && random.chance(0.25), name, api.pid)
   })
   const lines = writes.map(({ key, deletes, seq }) => `{"id":${JSON.stringify(key)},"value":${deletes ? 'null' : writtenValue(key, name, seq)}}\n`)
-  const path = `/api/${random.pick(VIEWS)}`
+  const path = `/api/${random.pick(views)}`
   const answer = await http.ask({ method: 'POST', port: api.httpPort, path, headers: LINES_TYPE, body: lines.join('') })
   ledger.count(`POST ${answer.failure ?? `${answer.status} ${answer.status === 200 ? '' : codeOf(answer.body)}`.trim()}`)
   const told = answer.status === 200 ? answer.body.split('\n').slice(0, -1) : []

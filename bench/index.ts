@@ -3,6 +3,7 @@
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: (args: readonly string[]) => Promise<void> }>>> = {
   ingest: () => import('./ingest.ts'),
   writes: () => import('./writes.ts'),
+  reshard: () => import('./reshard.ts'),
   'embedded-log': () => import('./embedded-log.ts'),
   'sqlite-backend': () => import('./sqlite-backend.ts'),
   'redis-backend': () => import('./redis-backend.ts'),

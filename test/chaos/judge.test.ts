@@ -64,7 +64,7 @@ describe('the judge of a chaos run', () => {
     it.read(unknown.seq, 2)
     expect(it.wrong).toEqual([])
     expect(judgeWrites(it.ledger, it.history)).toEqual({ acknowledged: 3, unknown: 2, unknownThere: 1, refused: 1, superseded: 0, violations: [] })
-    expect(judgeReads(it.ledger, it.history)).toEqual({ entries: 5, bounded: 4, violations: [] })
+    expect(judgeReads(it.ledger, it.history, chaosKeys)).toEqual({ entries: 5, bounded: 4, violations: [] })
   })
 
   it.each<[string, (it: Case) => void, readonly string[]]>([

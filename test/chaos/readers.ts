@@ -47,7 +47,7 @@ class Reader {
     const asking = this.#asking(api, 'GET', [key])
     const path = `/api/${asking.view}/${encodeURIComponent(key)}`
     const askedMs = Date.now()
-    const answer = await http.ask({ method: 'GET', port: api.httpPort, path, headers: headersOf(asking) })
+    const answer = await http.ask({ method: 'GET', port: api.httpPort, path, headers: this.#headers(asking) })
     this.#note(asking, answer)
     if (!answer.whole) return
     if (answer.status === 404) this.#enter(asking, key, -1, askedMs)
@@ -62,7 +62,7 @@ class Reader {
     const asking = this.#asking(api, 'GET ids', keys)
     const path = `/api/${asking.view}?${keys.map(key => `id=${encodeURIComponent(key)}`).join('&')}`
     const askedMs = Date.now()
-    const answer = await http.ask({ method: 'GET', port: api.httpPort, path, headers: { ...LINES, ...headersOf(asking) } })
+    const answer = await http.ask({ method: 'GET', port: api.httpPort, path, headers: { ...LINES, ...this.#headers(asking) } })
     this.#note(asking, answer)
     if (!answer.whole || answer.status !== 200) return
     const found = this.#lines(asking, answer.body)
@@ -77,14 +77,14 @@ class Reader {
     let path: string | undefined = `/api/${asking.view}?limit=${PAGE}`
     for (let nth = 0; path !== undefined && nth < pages; nth++) {
       const askedMs = Date.now()
-      const answer: Answered = await http.ask({ method: 'GET', port: api.httpPort, path, headers: { ...LINES, ...headersOf(asking) } })
+      const answer: Answered = await http.ask({ method: 'GET', port: api.httpPort, path, headers: { ...LINES, ...this.#headers(asking) } })
       this.#note(asking, answer)
       if (!answer.whole || answer.status !== 200) return
       for (const [key, seq] of this.#lines(asking, answer.body)) this.#enter(asking, key, seq, askedMs)
       path = /<([^>]+)>; rel="next"/.exec(String(answer.headers.link))?.[1]
     }
     if (path !== undefined || !random.chance(0.3)) return
-    const whole = await http.ask({ method: 'GET', port: api.httpPort, path: `/api/${asking.view}`, headers: { ...LINES, ...headersOf(asking) } })
+    const whole = await http.ask({ method: 'GET', port: api.httpPort, path: `/api/${asking.view}`, headers: { ...LINES, ...this.#headers(asking) } })
     this.#note(asking, whole)
     if (!whole.whole || whole.status !== 200) return
     const found = this.#lines(asking, whole.body)
@@ -108,6 +108,12 @@ class Reader {
       return kind < 0.8 || partition === undefined ? ledger.lastOfKey(key) : ledger.lastOfPartition(partition)
     })
     return format(places.filter(place => place !== undefined))
+  }
+
+  #headers({ header }: Asking): Readonly<Record<string, string>> {
+    const { waitSeconds } = this.#context
+    if (header === undefined) return {}
+    return { 'logfold-after': header, ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }) }
   }
 
   #note({ how, header, view, api }: Asking, { status, headers, body, failure }: Answered): void {
@@ -149,8 +155,6 @@ export function entryOf(line: string): { readonly key: string; readonly value: s
   const [, id = '""', value = ''] = /^\{"id":("(?:[^"\\]|\\.)*"),"value":(.*)\}$/.exec(line) ?? []
   return { key: JSON.parse(id) as string, value }
 }
-
-const headersOf = ({ header }: Asking): Readonly<Record<string, string>> => (header === undefined ? {} : { 'logfold-after': header })
 
 const format = (places: readonly Place[]): string => places.map(({ partition, offset }) => `${partition}:${offset}`).join(',')
 

@@ -19,6 +19,8 @@ export interface ClientContext {
   readonly keys: KeySpace
   /** What a read may be answered. */
   readonly readStatuses: readonly number[]
+  /** How long a read waits for what it named in `Logfold-After`; undefined: as long as the server thinks right. */
+  readonly waitSeconds?: number
   readonly random: Random
   /** Of requests' beginnings, when they are answered sooner. Milliseconds. */
   readonly paceMs: number

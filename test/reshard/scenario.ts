@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { differences } from '../chaos/judge-stores.ts'
+import { Ledger } from '../chaos/ledger.ts'
+import { type Felt, felt } from './felt.ts'
+import { type ClientsJudged, judgeClients, judgeServing, readHistory } from './judge.ts'
+import { keysOf, type ReshardKeys } from './keys.ts'
+import { Load, type Rates, seed } from './load.ts'
+import { build, caughtUp, goOver, type Switched, takeAway, verify } from './moving.ts'
+import { plainIngest } from './plain.ts'
+import { type BackendName, type Servers, startServers } from './servers.ts'
+import { type Shape, writtenOf } from './shapes.ts'
+import { dumpStores } from './stores.ts'
+import { World } from './world.ts'
+
+/** One change of where the view is, or of what it makes of a record. */
+export interface Move {
+  readonly to: BackendName
+  readonly shape?: Shape
+  /** Goes back once it has switched, and switches again. */
+  readonly backAndForth?: boolean
+}
+
+export interface ReshardOptions {
+  readonly entries: number
+  readonly rates: Rates
+  readonly workers: number
+  readonly from: BackendName
+  readonly shape: Shape
+  readonly moves: readonly Move[]
+  /** Begins a build, and cancels it, with nobody writing. */
+  readonly cancelled: BackendName | undefined
+  /** Load before a move, and behind each switch. */
+  readonly seconds: number
+  /** Measure how long a first fold of the topic takes into each backend, before anything else. */
+  readonly plain: boolean
+  readonly heapMegabytes: number
+  readonly say: (line: string) => void
+}
+
+export interface Moved {
+  readonly from: string
+  readonly to: string
+  readonly readyMs: number
+  readonly verifyMs: number
+  readonly goneMs: number
+  readonly switches: readonly (Switched & { readonly verb: string; readonly felt: Felt })[]
+  /** Of the time between command and ready. */
+  readonly building: Felt
+  /** Before the move, when nothing else was done. */
+  readonly before: Felt
+}
+
+export interface ReshardResult extends Omit<ClientsJudged, 'violations'> {
+  readonly violations: readonly string[]
+  readonly moves: readonly Moved[]
+  readonly plainMs: ReadonlyMap<BackendName, number>
+  readonly peaks: ReadonlyMap<string, number>
+  readonly counts: ReadonlyMap<string, number>
+}
+
+/** Runs all moves over the same processes, and judges after each. What logfold said stays where something was wrong. */
+export async function runReshard(options: ReshardOptions): Promise<ReshardResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'logfold-reshard-'))
+  await using servers = await startServers(options.heapMegabytes)
+  const keys = keysOf(options.entries)
+  const ledger = new Ledger(writtenOf)
+  await seed(servers.kafka.bootstrap, ledger, keys)
+  options.say(`${keys.all.length} keys; what logfold says is in ${folder}`)
+  const plainMs = await plainTimes(options, servers, folder)
+  await using world = await World.start({ folder, servers, workers: options.workers, backend: options.from, shape: options.shape })
+  const run = new Run(options, world, ledger, keys)
+  try {
+    const result = { ...(await run.run()), plainMs }
+    if (result.violations.length === 0) rmSync(folder, { recursive: true })
+    else writeFileSync(join(folder, 'violations.txt'), result.violations.join('\n'))
+    return result
+  } catch (error) {
+    throw new Error(`The run broke off, see ${folder}: ${(error as Error).message}; until then: ${ledger.violations.slice(0, 10).join('\n')}`, {
+      cause: error,
+    })
+  } finally {
+    await run.end()
+  }
+}
+
+async function plainTimes(
+  { plain, workers, shape, from, moves, say }: ReshardOptions,
+  servers: Servers,
+  folder: string,
+): Promise<ReshardResult['plainMs']> {
+  const times = new Map<BackendName, number>()
+  for (const backend of plain ? new Set([from, ...moves.map(({ to }) => to)]) : []) {
+    const tookMs = await plainIngest({ servers, folder: join(folder, `plain-${backend}`), workers, backend, shape })
+    say(`plain ingest into ${backend}: ${Math.round(tookMs)} ms`)
+    times.set(backend, tookMs)
+  }
+  return times
+}
+
+class Run {
+  readonly #options: ReshardOptions
+  readonly #world: World
+  readonly #ledger: Ledger
+  readonly #keys: ReshardKeys
+  readonly #load: Load
+  readonly #violations: string[] = []
+  #backend: BackendName
+  #shape: Shape
+  #generation = 1
+
+  constructor(options: ReshardOptions, world: World, ledger: Ledger, keys: ReshardKeys) {
+    this.#options = options
+    this.#world = world
+    this.#ledger = ledger
+    this.#keys = keys
+    this.#load = new Load(world, ledger, keys, options.rates)
+    this.#backend = options.from
+    this.#shape = options.shape
+  }
+
+  async end(): Promise<void> {
+    await this.#load.stop().catch(() => undefined)
+  }
+
+  async run(): Promise<Omit<ReshardResult, 'plainMs'>> {
+    const { moves: asked, cancelled } = this.#options
+    await this.#load.writeRest()
+    const moves: Moved[] = []
+    for (const move of asked) {
+      moves.push(await this.#move(move))
+      await this.#judge()
+    }
+    if (cancelled !== undefined) await this.#cancel(cancelled)
+    const peaks = this.#world.peaks()
+    const history = await readHistory(this.#world, this.#ledger, this.#keys)
+    const { violations, ...judged } = judgeClients(this.#ledger, history, this.#keys)
+    return { ...judged, violations: [...this.#violations, ...violations], moves, peaks, counts: this.#ledger.counts }
+  }
+
+  async #move({ to, shape = this.#shape, backAndForth = false }: Move): Promise<Moved> {
+    const { seconds, say } = this.#options
+    const world = this.#world
+    const from = `${this.#backend}, ${this.#shape}`
+    const startedMs = Date.now()
+    this.#load.start('reads and writes')
+    await wait(seconds * 1_000)
+    const changes = shape !== this.#shape
+    if (changes) await world.reconfigure(to, shape)
+    const createdMs = Date.now()
+    const { generation, readyMs } = await build(world, changes ? undefined : to)
+    const readyAtMs = Date.now()
+    const verifyMs = await verify(world, generation)
+    const switches: (Switched & { readonly verb: string })[] = []
+    const go = async (verb: 'switch' | 'reverse', number: number): Promise<void> => {
+      const switched = await goOver(world, verb, number)
+      await wait(seconds * 1_000)
+      switches.push({ verb, ...switched })
+    }
+    await go('switch', generation)
+    if (backAndForth) {
+      await go('reverse', this.#generation)
+      await go('switch', generation)
+    }
+    const goneMs = await takeAway(world, 'complete', this.#generation)
+    this.#backend = to
+    this.#shape = shape
+    this.#generation = generation
+    await this.#load.stop()
+    const [before, building] = [felt(this.#ledger, startedMs, createdMs), felt(this.#ledger, createdMs, readyAtMs)]
+    const felts = switches.map(each => ({ ...each, felt: felt(this.#ledger, each.sentMs, each.sentMs + each.tookMs) }))
+    const moved = { from, to: `${to}, ${shape}`, readyMs, verifyMs, goneMs, switches: felts, before, building }
+    say(`${moved.from} → ${moved.to}: ready after ${Math.round(readyMs)} ms, switched in ${switches.map(({ tookMs }) => tookMs).join(', ')} ms`)
+    return moved
+  }
+
+  /** With nobody writing: what serves is the same, to the byte and the shard, before the build and behind its end. */
+  async #cancel(to: BackendName): Promise<void> {
+    const serving = { backend: this.#backend, generation: this.#generation }
+    const before = await dumpStores(this.#world, serving)
+    this.#load.start('reads')
+    const { generation } = await build(this.#world, to)
+    await takeAway(this.#world, 'cancel', generation)
+    await this.#load.stop()
+    const after = await dumpStores(this.#world, serving)
+    this.#violations.push(...after.violations, ...differences('the dump after cancel', after.entries, before.entries))
+  }
+
+  async #judge(): Promise<void> {
+    await caughtUp(this.#world)
+    const history = await readHistory(this.#world, this.#ledger, this.#keys)
+    const serving = { backend: this.#backend, generation: this.#generation }
+    const parts = { history, ledger: this.#ledger, shape: this.#shape }
+    this.#violations.push(...(await judgeServing(this.#world, parts, serving)))
+  }
+}

@@ -23,8 +23,10 @@ export async function makeFirst({ control, definition, log, waiting }: FirstOpti
     const { topic: name, partitions, replication, create } = defined
     try {
       const topic = await log.topic({ name, partitions, replication, create })
-      const { highest, halted } = control.state(view)
+      const { highest, halted, generations } = control.state(view)
       if (halted !== undefined) throw tooOld(view, halted.format)
+      // Another process was quicker, while the topic was asked for: what came now would be a second one.
+      if (generations.length > 0) return
       const pinned = pinnedOf(defined, topic, log.logId)
       await control.send({ command: 'create', view, generation: highest + 1, pinned, until: 'serving' }, signal)
     } catch (error) {

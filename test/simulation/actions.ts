@@ -60,7 +60,7 @@ function crash(world: World): void {
   if (worker === undefined) return
   world.trace.add(`${worker.process.name} crashes`)
   worker.process.crash()
-  world.group.silent(worker.process)
+  world.groups.silent(worker.process)
 }
 
 function pause(world: World): void {
@@ -68,13 +68,13 @@ function pause(world: World): void {
   if (worker === undefined) return
   world.trace.add(`${worker.process.name} is paused`)
   worker.process.pause()
-  world.group.silent(worker.process)
+  world.groups.silent(worker.process)
 }
 
 export function wake(world: World, worker: Worker): void {
   world.trace.add(`${worker.process.name} wakes up`)
   worker.process.wake()
-  world.group.awake(worker.process)
+  world.groups.awake(worker.process)
 }
 
 function wakeOne(world: World): void {
@@ -212,7 +212,7 @@ const usual: readonly Action[] = [
   ['read', 12, read],
   ['list', 2, list],
   ['compact', 9, compact],
-  ['move', 5, world => world.group.move(world.random.int(0, world.partitions - 1))],
+  ['move', 5, world => world.groups.move(world.random)],
   ['weather', 3, weather],
   ['log-outage', 2, logOutage],
   ['log-read-only', 2, logReadOnly],

@@ -3,7 +3,7 @@ import { listRoute } from '../../src/api/list-route.ts'
 import { deleteRoute, putRoute } from '../../src/api/write-route.ts'
 import { type ErrorCode, isLogfoldError } from '../../src/model/errors.ts'
 import type { Offset } from '../../src/model/record.ts'
-import { type Answered, ask } from './http.ts'
+import { type Answered, ask, CutOff } from './http.ts'
 import type { Since } from './judge.ts'
 import type { Worker } from './worker.ts'
 import type { World } from './world.ts'
@@ -153,6 +153,7 @@ export class Client {
       return answer
     } catch (error) {
       trace.add(`${this.#name} at ${worker.process.name}: ${what} → ${isLogfoldError(error) ? error.code : error}`)
+      if (error instanceof CutOff && worker.ending) return undefined
       if (isLogfoldError(error, 'no-such-entry')) return { status: 404, headers: new Map(), body: '' }
       if (isLogfoldError(error) && (EXCUSES.includes(error.code) || this.#world.mayStop(error))) return undefined
       judge.violated(`${what} at ${worker.process.name} failed: ${error instanceof Error ? (error.stack ?? error) : error}`)

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import timersPromises from 'node:timers/promises'
 import type { Event, Owner } from './clock.ts'
@@ -58,6 +59,7 @@ const real = {
   now: Date.now,
   performanceNow: performance.now.bind(performance),
   random: Math.random,
+  randomUUID: crypto.randomUUID,
   abortTimeout: AbortSignal.timeout.bind(AbortSignal),
 }
 
@@ -104,6 +106,14 @@ Object.assign(globalThis, {
   clearImmediate: (timer: unknown) => (timer instanceof FakeTimer ? timer.cancel() : real.clearImmediate(timer as NodeJS.Immediate)),
 })
 Object.assign(timersPromises, { setTimeout: wait })
+Object.assign(crypto, {
+  randomUUID: (options?: crypto.RandomUUIDOptions) => {
+    const owner = storage.getStore()
+    if (owner === undefined) return real.randomUUID(options)
+    const digits = Array.from({ length: 32 }, () => Math.floor(16 * owner.chance()).toString(16)).join('')
+    return digits.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
+  },
+})
 syncBuiltinESMExports()
 Date.now = () => {
   const owner = storage.getStore()

@@ -13,8 +13,9 @@ interface Member {
   readonly told: Set<number>
 }
 
-/** Who folds which partition. Partitions move one by one; a member that is paused or dead loses its own after the session timeout, and may not know. */
+/** Who has which partition. Partitions move one by one; a member that is paused or dead loses its own after the session timeout, and may not know. */
 export class Group {
+  readonly #name: string
   readonly #clock: Clock
   readonly #random: Random
   readonly #trace: Trace
@@ -24,7 +25,8 @@ export class Group {
   readonly #left = new Set<SimProcess>()
   readonly #owners: (SimProcess | 'moving' | undefined)[]
 
-  constructor(clock: Clock, random: Random, trace: Trace, partitions: number) {
+  constructor(name: string, clock: Clock, random: Random, trace: Trace, partitions: number) {
+    this.#name = name
     this.#clock = clock
     this.#random = random
     this.#trace = trace
@@ -43,13 +45,14 @@ export class Group {
   }
 
   /** Takes a partition from who has it, and gives it to another. */
-  move(partition: number): void {
+  move(random: Random): void {
+    const partition = random.int(0, this.#owners.length - 1)
     const from = this.#owners[partition]
     if (from === undefined || from === 'moving') return
     const found = this.#members.get(from)
     if (found === undefined) return
     this.#owners[partition] = 'moving'
-    this.#trace.add(`group: partition ${partition} is taken from ${from.name}`)
+    this.#trace.add(`${this.#name}: partition ${partition} is taken from ${from.name}`)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#clock.after(this.#delay(), from, () => this.#revoke(from, found, [partition]).then(resolve))
     this.#clock.after(SESSION_MS, undefined, resolve)
@@ -64,7 +67,7 @@ export class Group {
     this.#clock.after(SESSION_MS, undefined, () => {
       const member = this.#members.get(process)
       if (member === undefined || process.state === 'running') return
-      this.#trace.add(`group: ${process.name} is expelled`)
+      this.#trace.add(`${this.#name}: ${process.name} is expelled`)
       this.#expelled.set(process, member)
       this.#remove(process)
     })
@@ -124,7 +127,7 @@ export class Group {
     this.#clock.after(this.#delay(), process, () => {
       const member = this.#members.get(process)
       if (member === undefined || this.#owners[partition] !== process || member.told.has(partition)) return
-      this.#trace.add(`group: ${process.name} gets partition ${partition}`)
+      this.#trace.add(`${this.#name}: ${process.name} gets partition ${partition}`)
       member.told.add(partition)
       member.member.assigned([partition])
     })

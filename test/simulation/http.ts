@@ -17,7 +17,10 @@ export interface Answered {
 /** A route of src/api; what it is given is made up here. */
 type Route = (request: never, response: never, next: never) => unknown
 
-/** Calls a route as express would, with as much of request and response as it looks at. @throws what the route throws */
+/** The connection was cut off before the answer. */
+export class CutOff extends Error {}
+
+/** Calls a route as express would, with as much of request and response as it looks at. @throws CutOff, what the route throws */
 export async function ask(route: Route, { method, url, params, headers, body }: Asked): Promise<Answered> {
   const stream = Readable.from(body === undefined ? [] : [Buffer.from(body)])
   const request = Object.assign(stream, {
@@ -35,12 +38,18 @@ export async function ask(route: Route, { method, url, params, headers, body }: 
     headersSent: false,
     setHeader: (name: string, value: unknown) => void sent.set(name.toLowerCase(), String(value)),
     hasHeader: (name: string) => sent.has(name.toLowerCase()),
+    removeHeader: (name: string) => void sent.delete(name.toLowerCase()),
     vary: () => undefined,
     text: '',
+    destroyed: false,
+    destroy() {
+      response.destroyed = true
+    },
     end(bytes?: Uint8Array | string) {
       response.text = bytes === undefined ? '' : Buffer.from(bytes as Uint8Array).toString()
     },
   }
   await route(request as never, response as never, undefined as never)
+  if (response.destroyed) throw new CutOff()
   return { status: response.statusCode, headers: sent, body: response.text }
 }

@@ -51,6 +51,7 @@ export class LogServer {
     this.assertThere()
     const known = this.#topics.get(spec.name)
     if (known !== undefined) return known
+    if (!spec.create) throw new LogfoldError('topic-missing', `There is no topic ${spec.name}`)
     const made = new SimTopic(spec, `${spec.name}-${this.#made++}`)
     this.#topics.set(spec.name, made)
     if (spec.name === this.#options.watched) this.#watched ??= made

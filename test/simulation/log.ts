@@ -4,7 +4,7 @@ import type { AppendOutcome, GroupMember, Log, LogReader, LogWriter, Membership,
 import type { NewRecord, Offset, Stretch } from '../../src/model/record.ts'
 import type { Checkpoint } from '../../src/model/view-backend.ts'
 import type { Clock } from './clock.ts'
-import type { Group } from './group.ts'
+import type { Groups } from './groups.ts'
 import type { LogServer } from './log-server.ts'
 import { type Network, NoAnswer } from './network.ts'
 import type { SimProcess } from './process.ts'
@@ -17,7 +17,7 @@ export interface LogReach {
   readonly clock: Clock
   readonly network: Network
   readonly server: LogServer
-  readonly group: Group
+  readonly groups: Groups
 }
 
 /** The log as one process has it. */
@@ -62,12 +62,12 @@ export class SimLog implements Log {
     }
   }
 
-  join(_group: string, _topic: Topic, member: GroupMember): Promise<Membership> {
-    return this.#reach.group.join(this.#process, member)
+  join(group: string, topic: Topic, member: GroupMember): Promise<Membership> {
+    return this.#reach.groups.join(group, topic, this.#process, member)
   }
 
-  async members(): Promise<number | undefined> {
-    return await this.#ask(undefined, () => this.#reach.group.size)
+  async members(group: string): Promise<number | undefined> {
+    return await this.#ask(undefined, () => this.#reach.groups.size(group))
   }
 
   async missingDeletes(
@@ -90,7 +90,7 @@ export class SimLog implements Log {
   async close(): Promise<void> {
     this.#closed = true
     for (const reader of this.#readers) reader.close()
-    this.#reach.group.close(this.#process)
+    this.#reach.groups.close(this.#process)
   }
 
   async #append(topic: Topic, records: readonly NewRecord[], deadlineMs: number): Promise<readonly AppendOutcome[]> {
@@ -98,7 +98,7 @@ export class SimLog implements Log {
     try {
       return await network.call({
         process: this.#process,
-        what: `appends ${records.map(({ partition, key }) => `${partition}/${key}`).join(' ')} to ${topic.id}`,
+        what: told(topic, records),
         timeoutMs: Math.min(deadlineMs, APPEND_TIMEOUT_MS),
         serve: () => server.append(topic, records),
       })
@@ -130,6 +130,13 @@ export class SimLog implements Log {
   #assertOpen(): void {
     if (this.#closed) throw new LogfoldError('closed', 'The log was closed')
   }
+}
+
+/** Who lives says so every 2 s: nobody wants to read that. Of a command, what it says; it has a key that says nothing. */
+function told({ name, id }: Topic, records: readonly NewRecord[]): string | undefined {
+  if (name.endsWith('.presence')) return undefined
+  const what = records.map(({ partition, key, value }) => (name.endsWith('.control') ? `${value}` : `${partition}/${key}`))
+  return `appends ${what.join(' ')} to ${id}`
 }
 
 /** Fetches a stretch ahead now and then, so that what it gives may be from some time ago. */

@@ -1,12 +1,14 @@
 import { ApiViews } from '../../src/api/api-view.ts'
-import type { ViewDefinition } from '../../src/generations/definition.ts'
-import { LiveView } from '../../src/generations/live-view.ts'
+import type { BackendConfig, ViewConfig } from '../../src/config/config.ts'
+import { COMMAND_FORMAT } from '../../src/generations/command.ts'
+import { Coordination } from '../../src/generations/coordination.ts'
+import type { LiveView } from '../../src/generations/live-view.ts'
+import { HostedView } from '../../src/hosted-view.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
-import { isLogfoldError, type LogfoldError } from '../../src/model/errors.ts'
+import type { LogfoldError } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
-import { partitioners } from '../../src/model/partitioner.ts'
-import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
-import { ViewPipeline } from '../../src/pipeline/view-pipeline.ts'
+import type { DeadLetters } from '../../src/pipeline/dead-letters.ts'
+import { Stores } from '../../src/stores.ts'
 import { SimBackend } from './backend.ts'
 import { SimLog } from './log.ts'
 import type { SimProcess } from './process.ts'
@@ -14,6 +16,8 @@ import type { World } from './world.ts'
 
 /** One for all simulated processes, as it measures this one. Nothing is judged by it. */
 const metrics = new Metrics('simulation')
+
+const NAMESPACE = 'logfold'
 
 export type Role = 'all' | 'worker' | 'api'
 
@@ -23,12 +27,11 @@ export class Worker {
   readonly role: Role
   readonly #world: World
   readonly #log: SimLog
-  readonly #backend: SimBackend
+  readonly #stores: Stores
+  readonly #coordination: Coordination
+  readonly #hosted: HostedView
   readonly views: ApiViews
   readonly view: LiveView<DeadLetters>
-  #pipeline: ViewPipeline | undefined
-  /** Why the view was stopped for safety. */
-  stopped: LogfoldError | undefined
   /** It was asked to end. */
   ending = false
 
@@ -37,24 +40,40 @@ export class Worker {
     this.process = process
     this.role = role
     this.#log = new SimLog(world, process)
-    this.#backend = new SimBackend(world, process, world.shards)
     const logger = this.#logger()
-    this.view = process.run(
-      () =>
-        new LiveView<DeadLetters>({
-          definition: world.definition,
-          schema: undefined,
-          whenBehind: world.whenBehind,
-          namespace: 'logfold',
-          log: this.#log,
-          backend: this.#backend,
-          openDeadLetters: (log, letters, topicId) => new DeadLetters(log, letters, { topicId, generation: 1 }, logger),
-          logger,
-          failed: error => world.judge.violated(`${process.name} met a bug: ${error}`),
-        }),
-    )
-    this.views = new ApiViews(new Map([['job', this.view]]))
-    if (role !== 'api') process.run(() => void this.#fold(logger))
+    const failed = (error: unknown): void =>
+      world.judge.violated(`${process.name} met a bug: ${error instanceof Error ? (error.stack ?? error) : error}`)
+    this.#stores = new Stores({ backends: backendsOf(world, process), dataDir: '', logger })
+    const { views, hosted, coordination } = process.run(() => {
+      const coordination = new Coordination({
+        log: this.#log,
+        namespace: NAMESPACE,
+        replication: 1,
+        by: process.name,
+        describe: () => this.#describe(),
+        logger,
+        failed,
+      })
+      const hosted = new HostedView({
+        config: world.config,
+        shards: world.shards,
+        namespace: NAMESPACE,
+        dataDir: '',
+        log: this.#log,
+        coordination,
+        stores: this.#stores,
+        metrics,
+        logger,
+        failed,
+      })
+      hosted.live.onChange(() => this.#assertNotStopped())
+      if (role !== 'api') hosted.work()
+      return { coordination, hosted, views: new ApiViews(new Map([['job', hosted.live]])) }
+    })
+    this.#coordination = coordination
+    this.#hosted = hosted
+    this.view = hosted.live
+    this.views = views
   }
 
   get running(): boolean {
@@ -65,10 +84,16 @@ export class Worker {
     return this.process.state !== 'dead' && !this.ending
   }
 
+  /** Why the view was stopped for safety. */
+  get stopped(): LogfoldError | undefined {
+    return this.view.stopped
+  }
+
   /** Partitions that it isn't at the end of, as its own status has it. */
   get lagging(): boolean {
-    const partitions = this.#pipeline?.status().partitions ?? []
-    return partitions.some(({ lagRecords }) => lagRecords !== 0)
+    return this.view.generations.some(({ number }) =>
+      (this.#hosted.feeds?.pipeline(number)?.status().partitions ?? []).some(({ lagRecords }) => lagRecords !== 0),
+    )
   }
 
   /** Ends as a process does that is told to. */
@@ -76,10 +101,9 @@ export class Worker {
     this.ending = true
     this.process.run(() => {
       const ended = async (): Promise<void> => {
-        await this.#pipeline?.stop()
-        await this.view.close()
         this.views.close()
-        await this.#backend.close()
+        await this.#hosted.close()
+        await this.#coordination.close()
         await this.#log.close()
         this.#world.trace.add(`${this.process.name} has ended`)
         this.process.crash()
@@ -88,35 +112,23 @@ export class Worker {
     })
   }
 
-  async #fold(logger: Logger): Promise<void> {
-    const { judge, definition } = this.#world
-    try {
-      const connected = await this.view.connected()
-      if (this.ending) return
-      const { topic } = connected
-      this.#pipeline = new ViewPipeline({
-        ...connected,
-        backend: this.#backend,
-        rules: { format: definition.format, schema: undefined, partitioner: { partitionOf: partitioners.murmur2, partitions: topic.partitions } },
-        metrics,
-        logger,
-        applied: shard => this.view.applied(shard),
-        mayOpen: async () => true,
-        stopped: error => this.#stop(error),
-        failed: error => judge.violated(`${this.process.name} lost its membership: ${error.message}`),
-      })
-      await this.#pipeline.start()
-    } catch (error) {
-      if (this.ending || isLogfoldError(error, 'closed') || (isLogfoldError(error) && this.#world.mayStop(error))) return
-      judge.violated(`${this.process.name} could not start to fold: ${error}`)
+  #describe(): ReturnType<ConstructorParameters<typeof Coordination>[0]['describe']> {
+    return {
+      host: this.process.name,
+      pid: 1,
+      role: this.role,
+      version: 'simulation',
+      formats: [COMMAND_FORMAT],
+      folded: this.#coordination.folded,
+      backends: Object.fromEntries(Object.entries(this.#stores.shards()).map(([name, shards]) => [name, [...shards]])),
+      views: { job: this.#hosted.says() },
     }
   }
 
-  #stop(error: LogfoldError): void {
-    this.#world.trace.add(`${this.process.name} stops for safety: ${error.code} ${error.message}`)
-    this.stopped = error
-    this.view.stop(error)
-    if (!this.#world.mayStop(error)) this.#world.judge.violated(`${this.process.name} stopped for no reason: ${error.code} ${error.message}`)
+  #assertNotStopped(): void {
+    const { stopped } = this.view
+    if (stopped === undefined || this.#world.mayStop(stopped)) return
+    this.#world.judge.violated(`${this.process.name} stopped for no reason: ${stopped.code} ${stopped.message}`)
   }
 
   #logger(): Logger {
@@ -131,17 +143,33 @@ export class Worker {
   }
 }
 
-export const definitionOf = (partitions: number, shards: readonly string[], ordered: boolean): ViewDefinition => ({
+/** The backends as the config of a process has them; each connects it to the simulated servers. */
+function backendsOf(world: World, process: SimProcess): ReadonlyMap<string, BackendConfig> {
+  const name = world.config.backend
+  const module: BackendConfig['module'] = {
+    kind: 'simulated',
+    traits: { durable: true, order: 'always' },
+    config: { '~standard': { version: 1, vendor: 'simulation', validate: value => ({ value }) } },
+    shards: () => world.shards,
+    connect: async (_, { shards }) => new SimBackend(world, process, shards),
+  }
+  return new Map([[name, { name, kind: module.kind, module, config: undefined }]])
+}
+
+export const configOf = (partitions: number, ordered: boolean, whenBehind: ViewConfig['whenBehind']): ViewConfig => ({
   view: 'job',
   topic: 'job',
   partitions,
   replication: 1,
   create: true,
   backend: 'simulated',
-  shards,
   partitioner: 'murmur2',
   writable: true,
   format: 'json',
   ordered,
+  whenBehind,
   jsonSchema: undefined,
+  schema: undefined,
+  projection: undefined,
+  projectionScript: undefined,
 })

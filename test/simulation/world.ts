@@ -1,4 +1,4 @@
-import type { ViewDefinition } from '../../src/generations/definition.ts'
+import type { ViewConfig } from '../../src/config/config.ts'
 import { isLogfoldError, type LogfoldError } from '../../src/model/errors.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import type { StoreReach } from './backend.ts'
@@ -6,7 +6,7 @@ import { Client } from './client.ts'
 import { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
 import { runAs } from './fake-time.ts'
-import { Group } from './group.ts'
+import { Groups } from './groups.ts'
 import { Judge } from './judge.ts'
 import type { LogReach } from './log.ts'
 import { LogServer } from './log-server.ts'
@@ -15,7 +15,7 @@ import { SimProcess } from './process.ts'
 import { Random } from './random.ts'
 import { SimShard } from './shard.ts'
 import { Trace } from './trace.ts'
-import { definitionOf, type Role, Worker } from './worker.ts'
+import { configOf, type Role, Worker } from './worker.ts'
 
 const SHARDS = ['a', 'b', 'c'] as const
 const CLIENTS = ['ann', 'bob'] as const
@@ -27,7 +27,7 @@ export class World implements LogReach, StoreReach {
   readonly trace: Trace
   readonly network: Network
   readonly server: LogServer
-  readonly group: Group
+  readonly groups: Groups
   readonly judge: Judge
   readonly shards: readonly string[]
   readonly servers: Map<string, SimShard>
@@ -35,8 +35,7 @@ export class World implements LogReach, StoreReach {
   readonly stores: readonly SimShard[]
   /** Older states of the stores. */
   readonly snapshots: { readonly shard: SimShard; readonly disk: Disk }[] = []
-  readonly definition: ViewDefinition
-  readonly whenBehind: 'refuse' | 'serve'
+  readonly config: ViewConfig
   readonly ids: readonly string[]
   readonly workers: Worker[] = []
   readonly clients: readonly Client[]
@@ -56,7 +55,7 @@ export class World implements LogReach, StoreReach {
     const partitions = random.int(1, 3)
     this.shards = SHARDS.slice(0, random.int(1, SHARDS.length))
     this.judge = new Judge(this.shards, partitions, key => partitioners.murmur2(key, partitions))
-    this.group = new Group(this.clock, random.fork(), this.trace, partitions)
+    this.groups = new Groups(this.clock, random.fork(), this.trace)
     const tellsRemoved = random.chance(0.5)
     this.server = new LogServer({
       clock: this.clock,
@@ -71,14 +70,13 @@ export class World implements LogReach, StoreReach {
     const style = random.pick(['transaction', 'watch'] as const)
     this.stores = this.shards.map(name => new SimShard(name, { clock: this.clock, random: random.fork(), watcher: this.judge, style }))
     this.servers = new Map(this.stores.map(shard => [shard.name, shard]))
-    this.definition = definitionOf(partitions, this.shards, random.chance(0.5))
-    this.whenBehind = random.pick(['refuse', 'serve'])
+    this.config = configOf(partitions, random.chance(0.5), random.pick(['refuse', 'serve']))
     this.ids = Array.from({ length: random.int(2, 9) }, (_, number) => `k${number}`)
     this.clients = CLIENTS.map(name => new Client(this, name))
   }
 
   get partitions(): number {
-    return this.definition.partitions
+    return this.config.partitions
   }
 
   /** What is emptied now would be opened for another topic, or as another shard; and rightly so, but nobody could tell any more what is what. */

@@ -1,6 +1,7 @@
 import { limits } from '../../src/model/limits.ts'
 import type { NewRecord } from '../../src/model/record.ts'
 import { CALM, STORMY } from './network.ts'
+import { operate } from './operators.ts'
 import type { Worker } from './worker.ts'
 import type { World } from './world.ts'
 
@@ -124,12 +125,17 @@ function evict(world: World): void {
   const { random } = world
   const shard = random.pick(world.stores)
   const partition = random.int(-1, world.partitions - 1)
-  world.trace.add(`shard ${shard.name} loses ${partition < 0 ? 'its identity' : `checkpoint ${partition}`}`)
-  shard.tamper(disk => {
-    if (partition >= 0) disk.checkpoints.delete(partition)
+  const names = [...shard.disk.copies.keys()]
+  if (names.length === 0) return
+  const name = random.pick(names)
+  world.trace.add(`shard ${shard.name} loses ${partition < 0 ? 'the identity' : `checkpoint ${partition}`} of ${name}`)
+  shard.tamper(({ copies }) => {
+    const copy = copies.get(name)
+    if (copy === undefined) return
+    if (partition >= 0) copy.checkpoints.delete(partition)
     else {
-      disk.identity = undefined
-      disk.filled = false
+      copy.identity = undefined
+      copy.filled = false
     }
   })
   world.judge.tampered(shard, 'emptied')
@@ -137,7 +143,7 @@ function evict(world: World): void {
 
 function backUp(world: World): void {
   const shard = world.random.pick(world.stores)
-  world.snapshots.push({ shard, disk: shard.disk.copy() })
+  world.snapshots.push({ shard, disk: shard.disk.clone() })
   if (world.snapshots.length > SNAPSHOTS_MAX) world.snapshots.shift()
 }
 
@@ -145,13 +151,14 @@ function backUp(world: World): void {
 function restore(world: World): void {
   if (world.snapshots.length === 0 || world.delicate) return
   const { shard, disk } = world.random.pick(world.snapshots)
-  // Who brought back an empty server, or one that was never opened, has emptied it.
-  world.trace.add(`shard ${shard.name} is as it was at ${[...disk.checkpoints.values()].map(({ position }) => position)}`)
+  const copies = [...disk.copies].map(([name, { checkpoints }]) => `${name} ${[...checkpoints.values()].map(({ position }) => position)}`)
+  world.trace.add(`shard ${shard.name} is as it was with ${copies.join(', ')}`)
   shard.tamper(now => now.restore(disk))
-  world.judge.tampered(shard, disk.identity === undefined ? 'emptied' : 'restored')
+  world.judge.tampered(shard, 'restored')
 }
 
-const allOpen = (world: World): boolean => world.stores.every(({ disk }) => disk.identity !== undefined)
+const allOpen = (world: World): boolean =>
+  world.shards.every(name => world.stores.find(shard => shard.name === name)?.disk.at('job@1').identity !== undefined)
 
 /** Two servers come up at each other's address. */
 export function exchange(world: World): void {
@@ -204,6 +211,18 @@ function write(world: World): void {
   if (worker !== undefined) void random.pick(world.clients).write(worker, random.pick(world.ids), random.chance(0.7) ? world.value() : undefined)
 }
 
+/** Now and then two at once. */
+function operateOnce(world: World): void {
+  if (running(world).length === 0) return
+  for (let left = world.random.chance(0.25) ? 2 : 1; left > 0; left--) void operate(world)
+}
+
+/** One sleeps, perhaps for so long that it is gone to the others. */
+function doze(world: World): void {
+  pause(world)
+  world.lingerMs = world.random.int(5_000, 70_000)
+}
+
 type Action = readonly [name: string, weight: number, act: (world: World) => void]
 
 const usual: readonly Action[] = [
@@ -229,17 +248,25 @@ const usual: readonly Action[] = [
   ['end', 1, end],
 ]
 
+const operating: readonly Action[] = [
+  ['operate', 14, operateOnce],
+  ['doze', 1, doze],
+]
+
 /** What stops a view for good, so that little else would be seen: in few seeds. */
 const fatal: readonly Action[] = [
   ['exchange', 1, exchange],
   ['recreate', 0.5, recreate],
 ]
 
-export const actionNames: readonly string[] = [...usual, ...fatal].map(([name]) => name)
+export const actionNames: readonly string[] = [...usual, ...operating, ...fatal].map(([name]) => name)
+
+/** What is done where nothing fails. No compaction, which has shards folded anew. */
+const GENTLE = ['append', 'write', 'read', 'list', 'move', 'start', 'end', 'operate']
 
 /** The actions of one seed, each as likely as its weight. Those in `without` do nothing. */
 export function actionsOf(world: World, without: ReadonlySet<string>): () => void {
-  const all = world.random.chance(0.05) ? [...usual, ...fatal] : usual
+  const all = actionsIn(world)
   const total = all.reduce((sum, [, weight]) => sum + weight, 0)
   return () => {
     let left = world.random.float() * total
@@ -252,8 +279,21 @@ export function actionsOf(world: World, without: ReadonlySet<string>): () => voi
   }
 }
 
+function actionsIn(world: World): readonly Action[] {
+  // What stops a view for good is enough for one seed.
+  if (!world.operated) return world.random.chance(0.15) ? [...usual, ...fatal] : usual
+  const all = [...usual, ...operating]
+  return world.gentle ? all.filter(([name]) => GENTLE.includes(name)) : all
+}
+
 export function passingMs(world: World): number {
-  const { random } = world
+  const { random, lingerMs } = world
+  if (lingerMs > 0) {
+    world.lingerMs = 0
+    return lingerMs
+  }
+  // What operators ask for takes its time: who is silent is gone after 10 s only.
+  if (world.operated && random.chance(0.04)) return random.float() * 12_000
   const lot = random.float()
   if (lot < 0.6) return random.float() * 10
   if (lot < 0.9) return random.float() * 120

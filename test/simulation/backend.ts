@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { isLogfoldError, LogfoldError } from '../../src/model/errors.ts'
-import type { Generation } from '../../src/model/generation.ts'
+import { type Generation, generationName } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
 import type {
   Batch,
@@ -13,9 +13,11 @@ import type {
   ViewReader,
   ViewWriter,
 } from '../../src/model/view-backend.ts'
+import type { Copy } from './disk.ts'
 import type { Network } from './network.ts'
 import type { SimProcess } from './process.ts'
-import type { SimShard } from './shard.ts'
+import type { Meant, SimShard } from './shard.ts'
+import { contentOf, drop, markFilled, marksOf, open, openingOf, serve } from './shard-admin.ts'
 
 const TIMEOUT_MS = 1_000
 
@@ -71,30 +73,42 @@ export class SimBackend implements ViewBackend {
   }
 
   admin(generation: Generation): ViewAdmin {
+    const name = generationName(generation)
+    const ask = <T>(shard: string, what: string | undefined, serve: (server: SimShard, meant: Meant) => Promise<T>): Promise<T> =>
+      this.ask(shard, what === undefined ? undefined : `${name} ${what}`, (server, shard) => serve(server, { generation, shard }))
     const unused = (): never => {
       throw new Error('The simulation does not go that way')
     }
     return {
-      open: (shard, options) => {
-        const anew = options?.anew ?? false
-        return this.ask(shard, `open${anew ? ' anew' : ''}`, (server, shard) => server.open({ generation, shard }, anew))
-      },
-      opening: shard => this.ask(shard, undefined, (server, shard) => server.opening({ generation, shard })),
+      open: (shard, { anew = false } = {}) => ask(shard, `open${anew ? ' anew' : ''}`, (server, meant) => open(server, meant, anew)),
+      opening: shard => ask(shard, undefined, openingOf),
       markFilled: (shard, opening, endOffsets) =>
-        this.ask(shard, `mark ${opening} filled ${endOffsets}`, (server, shard) => server.markFilled({ generation, shard }, opening, endOffsets)),
-      serve: unused,
-      marks: async shard => {
-        const filled = await this.ask(shard, undefined, (server, shard) => server.filled({ generation, shard }))
-        return { filled, shown: true }
+        ask(shard, `mark ${opening} filled ${endOffsets}`, (server, meant) => markFilled(server, meant, opening, endOffsets)),
+      serve: (shard, since) => ask(shard, `show since ${since.offset}`, (server, meant) => serve(server, meant, since)),
+      marks: shard => ask(shard, undefined, marksOf),
+      stats: async shard => {
+        const { values } = await ask(shard, undefined, contentOf)
+        return { entries: values.size, bytes: undefined }
       },
-      stats: unused,
-      scan: unused,
+      scan: async shard => {
+        const { values } = await ask(shard, undefined, contentOf)
+        return { found: [...values].map(([id, value]) => ({ id, value: Buffer.from(value), listed: true })), cursor: undefined }
+      },
       look: unused,
-      drop: unused,
+      drop: async (shard, signal) => {
+        while (signal?.aborted !== true) if (await ask(shard, 'drop', drop)) return
+      },
     }
   }
 
-  async ping(): Promise<undefined> {}
+  /** All that stands on a shard of a generation, in one moment. @throws view-lost, foreign-store, view-unavailable */
+  content(generation: Generation, shard: string): Promise<Copy> {
+    return this.ask(shard, undefined, (server, shard) => contentOf(server, { generation, shard }))
+  }
+
+  async ping(shard: string): Promise<Error | undefined> {
+    return await this.ask(shard, undefined, server => server.begin('read')(() => undefined)).catch(error => error)
+  }
 
   async capacity(): Promise<undefined> {}
 
@@ -119,7 +133,7 @@ class SimWriter implements ViewWriter {
     this.#underWay.add(key)
     const ops = batch.ops.map(op => `${op.kind} ${op.id}@${op.offset}`).join(' ')
     const { position, vouched } = batch.checkpoint
-    const what = `apply ${batch.partition}: ${batch.from}-${position}${vouched < position ? ` vouching ${vouched}` : ''} ${ops}`
+    const what = `${generationName(this.#generation)} apply ${batch.partition}: ${batch.from}-${position}${vouched < position ? ` vouching ${vouched}` : ''} ${ops}`
     try {
       return await this.#backend.ask(shard, what, (server, shard) => server.apply({ generation: this.#generation, shard }, batch))
     } catch (cause) {
@@ -154,7 +168,9 @@ class SimReader implements ViewReader {
     const parts = [...Map.groupBy(ids, id => this.#backend.owner(id))]
     const answers = await Promise.all(
       parts.map(async ([shard, part]) => {
-        const values = await this.#backend.ask(shard, `get ${part}`, (server, shard) => server.get({ generation: this.#generation, shard }, part))
+        const values = await this.#backend.ask(shard, `${generationName(this.#generation)} get ${part}`, (server, shard) =>
+          server.get({ generation: this.#generation, shard }, part),
+        )
         return part.map((id, at) => [id, values[at]] as const)
       }),
     )
@@ -165,7 +181,9 @@ class SimReader implements ViewReader {
   async list({ cursor = '', limit }: ListOptions): Promise<Page> {
     const parts = await Promise.all(
       this.#backend.shards.map(shard =>
-        this.#backend.ask(shard, `list after ${cursor}`, (server, shard) => server.list({ generation: this.#generation, shard }, cursor, limit + 1)),
+        this.#backend.ask(shard, `${generationName(this.#generation)} list after ${cursor}`, (server, shard) =>
+          server.list({ generation: this.#generation, shard }, cursor, limit + 1),
+        ),
       ),
     )
     const all = parts.flat().sort(([a], [b]) => (a < b ? -1 : 1))

@@ -34,6 +34,7 @@ export class Client {
   readonly #name: string
   /** The places it was given, one a partition. */
   readonly #after = new Map<number, Offset>()
+  /** By generation and id. */
   readonly #known = new Map<string, Known>()
 
   constructor(world: World, name: string) {
@@ -45,7 +46,8 @@ export class Client {
     const { judge } = this.#world
     const since = judge.begin(id)
     const asked = after ? (this.#after.get(since.partition) ?? -1) + 1 : 0
-    const known = this.#lowestKnown(id)
+    const before = worker.toldBefore
+    const known = new Map(this.#known)
     const headers = this.#headers(after, waitSeconds)
     const answer = await this.#ask(worker, `GET ${id}${after ? ` after ${headers['logfold-after']}` : ''}`, () =>
       ask(entryRoute(worker.views), { method: 'GET', url: `/api/job/${id}`, params: { view: 'job', id }, headers }),
@@ -53,22 +55,31 @@ export class Client {
     if (answer === undefined) return
     const value = answer.status === 404 ? undefined : answer.body
     // What `Logfold-After` says holds whatever was brought back meanwhile.
-    const low = Math.max(judge.lowest(since), asked, judge.untouched(since) ? known : 0)
-    this.#fits(`GET ${id} at ${worker.process.name}`, id, value, low, since.partition)
-    this.#learn(answer)
-    this.#known.set(id, { since, low: this.#standsFor(id, value, low, since.partition) })
+    const generation = generationOf(answer)
+    const seen = known.get(`${generation}/${id}`)
+    const low = Math.max(
+      judge.lowest(since, generation),
+      asked,
+      seen !== undefined && judge.untouched(seen.since, generation) ? seen.low : 0,
+      before?.restores === judge.restores ? (before.positions.get(since.partition) ?? 0) : 0,
+    )
+    this.#fits(`GET ${id} of job@${generation} at ${worker.process.name}`, id, value, low, since.partition)
+    this.#learn(worker, answer)
+    this.#known.set(`${generation}/${id}`, { since, low: this.#standsFor(id, value, low, since.partition) })
   }
 
   async list(worker: Worker, limit: number): Promise<void> {
     const { judge, ids } = this.#world
     const sinces = new Map(ids.map(id => [id, judge.begin(id)]))
     const found = new Map<string, string>()
+    const generations = new Set<number>()
     for (let cursor: string | undefined; ; ) {
       const query = `limit=${limit}${cursor === undefined ? '' : `&cursor=${cursor}`}`
       const answer = await this.#ask(worker, `list ${limit}`, () =>
         ask(listRoute(worker.views), { method: 'GET', url: `/api/job?${query}`, params: { view: 'job' }, headers: {} }),
       )
       if (answer === undefined) return
+      generations.add(generationOf(answer))
       const page = JSON.parse(answer.body) as { items: readonly { id: string; value: unknown }[]; next: string | null }
       for (const { id, value } of page.items) {
         if (found.has(id)) judge.violated(`the list gave ${id} twice`)
@@ -77,7 +88,10 @@ export class Client {
       if (page.next === null) break
       cursor = page.next
     }
-    for (const [id, since] of sinces) this.#fits(`list at ${worker.process.name}`, id, found.get(id), judge.lowest(since), since.partition)
+    for (const [id, since] of sinces) {
+      const low = Math.min(...[...generations].map(generation => judge.lowest(since, generation)))
+      this.#fits(`list of ${[...generations].map(each => `job@${each}`)} at ${worker.process.name}`, id, found.get(id), low, since.partition)
+    }
   }
 
   /** Undefined deletes. */
@@ -102,14 +116,9 @@ export class Client {
       judge.violated(`a write of ${id} was acknowledged at ${offset}, where the log doesn't have it`)
       return
     }
-    if (answer.status === 200 && judge.peak(since) <= offset) judge.violated(`a write of ${id} at ${offset} is said to be applied, and is not`)
-    this.#learn(answer)
-  }
-
-  /** What the client saw itself, as long as nobody brought an older state back. */
-  #lowestKnown(id: string): Offset {
-    const known = this.#known.get(id)
-    return known !== undefined && this.#world.judge.untouched(known.since) ? known.low : 0
+    if (answer.status === 200 && judge.peak(since, generationOf(answer)) <= offset)
+      judge.violated(`a write of ${id} at ${offset} is said to be applied, and is not`)
+    this.#learn(worker, answer)
   }
 
   #fits(where: string, id: string, value: string | undefined, low: Offset, partition: number): void {
@@ -135,29 +144,45 @@ export class Client {
     return { 'logfold-after': [...this.#after].map(([partition, offset]) => `${partition}:${offset}`).join(','), prefer: `wait=${waitSeconds}` }
   }
 
-  #learn(answer: Answered): void {
+  #learn(worker: Worker, answer: Answered): void {
+    // Of a write that isn't seen yet it is its own place.
+    const vouched = answer.status === 200 || answer.status === 404
     for (const place of (answer.headers.get('logfold-offset') ?? '').split(',')) {
       const [partition, offset] = place.split(':').map(Number)
-      if (partition !== undefined && offset !== undefined) this.#after.set(partition, Math.max(offset, this.#after.get(partition) ?? 0))
+      if (partition === undefined || offset === undefined) continue
+      this.#after.set(partition, Math.max(offset, this.#after.get(partition) ?? 0))
+      if (vouched) worker.told.set(partition, Math.max(offset + 1, worker.told.get(partition) ?? 0))
     }
   }
 
   /** Undefined where there was an excuse. A 404 is an answer. */
   async #ask(worker: Worker, what: string, question: () => Promise<Answered>): Promise<Answered | undefined> {
     const { trace, judge } = this.#world
-    try {
-      const answer = await worker.process.run(question)
-      trace.add(
-        `${this.#name} at ${worker.process.name}: ${what} → ${answer.status} ${answer.body.trim()} ${answer.headers.get('logfold-offset') ?? ''}`,
-      )
-      return answer
-    } catch (error) {
-      trace.add(`${this.#name} at ${worker.process.name}: ${what} → ${isLogfoldError(error) ? error.code : error}`)
-      if (error instanceof CutOff && worker.ending) return undefined
-      if (isLogfoldError(error, 'no-such-entry')) return { status: 404, headers: new Map(), body: '' }
-      if (isLogfoldError(error) && (EXCUSES.includes(error.code) || this.#world.mayStop(error))) return undefined
-      judge.violated(`${what} at ${worker.process.name} failed: ${error instanceof Error ? (error.stack ?? error) : error}`)
-      return undefined
+    const reads = !/^(PUT|DELETE)/.test(what)
+    const answer = await worker.process.run(question)
+    const { error, status, body, headers } = answer
+    const told = error === undefined ? `${status} ${body.trim()}` : isLogfoldError(error) ? error.code : `${error}`
+    trace.add(
+      `${this.#name} at ${worker.process.name}: ${what} → ${told} ${headers.get('logfold-offset') ?? ''} of ${headers.get('logfold-generation') ?? 'none'}`,
+    )
+    if (error === undefined || isLogfoldError(error, 'no-such-entry')) {
+      if (reads) worker.answered = true
+      return error === undefined ? answer : { ...answer, status: 404, body: '' }
     }
+    if (this.#isExcused(worker, error, reads)) return undefined
+    judge.violated(`${what} at ${worker.process.name} failed: ${error instanceof Error ? (error.stack ?? error) : error}`)
+    return undefined
+  }
+
+  #isExcused(worker: Worker, error: unknown, reads: boolean): boolean {
+    if (error instanceof CutOff) return worker.ending
+    if (!isLogfoldError(error)) return false
+    // The list goes over to another generation, and the cursor is none of its.
+    if (error.code === 'cursor-expired') return this.#world.operated && !this.#world.config.ordered
+    // Where nothing fails, nobody who has answered once refuses to.
+    if (this.#world.gentle && reads && worker.answered && !worker.ending) return error.code === 'not-caught-up'
+    return EXCUSES.includes(error.code) || this.#world.mayStop(error)
   }
 }
+
+const generationOf = ({ headers }: Answered): number => Number(headers.get('logfold-generation') ?? 0)

@@ -1,6 +1,9 @@
+import { type GenerationState, isVerified, type ViewState } from '../../src/generations/state.ts'
+import { UNTIL, type Until } from '../../src/model/until.ts'
 import { DeadLetters } from '../../src/pipeline/dead-letters.ts'
 import { quiet } from '../support/quiet.ts'
 import { exchange, wake } from './actions.ts'
+import type { Disk } from './disk.ts'
 import { SimLog } from './log.ts'
 import type { SimTopic } from './log-topic.ts'
 import { CALM } from './network.ts'
@@ -23,6 +26,7 @@ export async function endWell(world: World, pass: Pass): Promise<void> {
   if (world.recreated) return checkStopped(world)
   if (!(await converge(world, pass))) return
   for (const shard of world.stores) world.judge.checkAll(shard)
+  checkRemnants(world)
   await readAll(world, pass)
   await auditLetters(world, pass)
 }
@@ -67,22 +71,75 @@ async function converge(world: World, pass: Pass): Promise<boolean> {
 }
 
 function whatLacks(world: World): string | undefined {
-  for (const { name, disk } of world.stores) {
-    if (disk.identity === undefined) return `shard ${name} is not open`
-    for (let partition = 0; partition < world.partitions; partition++) {
-      const end = world.judge.end(partition)
-      const { position, vouched } = disk.checkpoints.get(partition) ?? {}
-      if (vouched !== end) return `shard ${name} stands at ${position} of partition ${partition}, vouching for ${vouched}; the end is ${end}`
+  const { state } = world.judge.chronicle
+  const restless = whatIsToBeDone(state)
+  if (restless !== undefined) return restless
+  for (const { number, pinned, paused, role } of state.generations) {
+    if (paused) continue
+    for (const shard of pinned.shards) {
+      const lack = whatShardLacks(world, shard, `job@${number}`)
+      if (lack !== undefined) return lack
+      const { shown } = diskAt(world, shard)
+      if (role === 'serving' && shown !== `job@${number}`) return `shard ${shard} shows ${shown} to people, and job@${number} serves`
     }
-    if (!disk.filled) return `shard ${name} is not marked as filled`
   }
   for (const worker of world.workers) {
     if (!worker.running) continue
+    if (worker.asked > 0) return `an operator waits for an answer of ${worker.process.name}`
     if (worker.lagging) return `${worker.process.name} says that it lags`
+    if (JSON.stringify(worker.view.state()) !== JSON.stringify(state)) return `${worker.process.name} knows of another state of the view`
+    const { number } = worker.view.current ?? {}
+    if (number !== world.judge.chronicle.serving?.number) return `${worker.process.name} reads job@${number}`
     const unwell = [...worker.view.health()].find(([, { kind }]) => kind !== 'up')
     if (unwell !== undefined) return `${worker.process.name} holds shard ${unwell[0]} for ${unwell[1].kind}`
   }
   return undefined
+}
+
+/** What the state asks for, of workers alone; undefined where it rests. */
+function whatIsToBeDone({ generations }: ViewState): string | undefined {
+  const goes = ({ until }: GenerationState, to: Until): boolean => UNTIL.indexOf(until) >= UNTIL.indexOf(to)
+  for (const each of generations) {
+    const name = `job@${each.number}`
+    if (each.role === 'leaving') return `${name} still leaves`
+    if (each.role === 'serving' && goes(each, 'completed') && generations.some(({ role }) => role === 'previous')) return `${name} is not completed`
+    if (each.role !== 'next' || each.paused) continue
+    if (!isVerified(each) && goes(each, 'verified')) return `${name} is not verified`
+    if (goes(each, 'serving')) return `${name} is not switched to`
+  }
+  return undefined
+}
+
+const diskAt = (world: World, shard: string): Disk => {
+  const { disk } = world.stores.find(({ name }) => name === shard) ?? {}
+  if (disk === undefined) throw new Error(`There is no server ${shard}`)
+  return disk
+}
+
+function whatShardLacks(world: World, shard: string, name: string): string | undefined {
+  const copy = diskAt(world, shard).at(name)
+  if (copy.identity === undefined) return `shard ${shard} is not open for ${name}`
+  for (let partition = 0; partition < world.partitions; partition++) {
+    const end = world.judge.end(partition)
+    const { position, vouched } = copy.checkpoints.get(partition) ?? {}
+    if (vouched !== end)
+      return `shard ${shard} of ${name} stands at ${position} of partition ${partition}, vouching for ${vouched}; the end is ${end}`
+  }
+  return copy.filled ? undefined : `shard ${shard} of ${name} is not marked as filled`
+}
+
+/** Nothing of what is gone is left, but the fence; nor of what isn't there. */
+function checkRemnants({ stores, judge }: World): void {
+  const { chronicle } = judge
+  for (const { name: server, disk, forgot } of stores) {
+    for (const name of disk.copies.keys()) {
+      const stays = forgot.has(name) || chronicle.left.get(name)?.includes(server) === true
+      const belongs = chronicle.there.includes(name) && chronicle.ring(name).includes(server)
+      if (!belongs && !stays) judge.violated(`in the end ${server} holds something of ${name}, which is gone`)
+    }
+    if (disk.shown !== undefined && !chronicle.there.includes(disk.shown) && !forgot.has(disk.shown) && !chronicle.left.has(disk.shown))
+      judge.violated(`in the end ${server} shows ${disk.shown} to people, which is gone`)
+  }
 }
 
 /** Now every read has to be answered, with what the log says. */
@@ -116,28 +173,36 @@ async function auditLetters(world: World, pass: Pass): Promise<void> {
   const log = new SimLog(world, auditor)
   const read = auditor.run(async () => {
     const topic = await log.topic({ name: 'logfold.job.dead', partitions: 1, replication: 1, create: true })
-    const letters = new DeadLetters(log, topic, { topicId: viewTopic(world).id, generation: 1 }, quiet)
-    await letters.caughtUp()
-    return letters
+    const fed = world.judge.chronicle.state.generations.filter(({ paused }) => !paused)
+    return await Promise.all(
+      fed.map(async ({ number: generation }) => {
+        const letters = new DeadLetters(log, topic, { topicId: viewTopic(world).id, generation }, quiet)
+        await letters.caughtUp()
+        return { generation, letters }
+      }),
+    )
   })
   await pass(2_000)
-  const fresh = await read
-  checkLetters(world, 'a new process', fresh)
-  for (const worker of world.workers) {
-    if (worker.running && worker.view.health().size > 0) checkLetters(world, worker.process.name, worker.view.deadLetters())
+  for (const { generation, letters } of await read) {
+    checkLetters(world, 'a new process', generation, letters)
+    for (const worker of world.workers) {
+      const live = worker.running ? worker.view.generation(generation) : undefined
+      if (live !== undefined) checkLetters(world, worker.process.name, generation, live.source().deadLetters)
+    }
   }
   if (judge.violation === undefined) world.trace.add('all is well')
 }
 
-function checkLetters(world: World, who: string, letters: Pick<DeadLetters, 'list' | 'unresolved'>): void {
+function checkLetters(world: World, who: string, generation: number, letters: Pick<DeadLetters, 'list' | 'unresolved'>): void {
   const { judge } = world
   const topic = viewTopic(world)
-  const listed = new Map(letters.list({ limit: 10_000 }).letters.map(letter => [letter.letter, letter]))
-  if (listed.size !== letters.list({ limit: 10_000 }).letters.length) judge.violated(`${who} lists a dead letter twice`)
+  const own = letters.list({ limit: 10_000 }).letters.filter(({ otherGeneration }) => !otherGeneration)
+  const listed = new Map(own.map(letter => [letter.letter, letter]))
+  if (listed.size !== own.length) judge.violated(`${who} lists a dead letter twice`)
   for (const [partition, history] of judge.histories.entries()) {
     const there = topic.part(partition).records
     for (const [offset, id] of history.faulty) {
-      const name = `1:${partition}:${offset}:${topic.id}`
+      const name = `${generation}:${partition}:${offset}:${topic.id}`
       const letter = listed.get(name)
       listed.delete(name)
       if (letter === undefined) {

@@ -12,6 +12,8 @@ export interface Answered {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
+  /** What the route threw, after it had set these headers. */
+  readonly error: unknown
 }
 
 /** A route of src/api; what it is given is made up here. */
@@ -20,7 +22,7 @@ type Route = (request: never, response: never, next: never) => unknown
 /** The connection was cut off before the answer. */
 export class CutOff extends Error {}
 
-/** Calls a route as express would, with as much of request and response as it looks at. @throws CutOff, what the route throws */
+/** Calls a route as express would, with as much of request and response as it looks at. */
 export async function ask(route: Route, { method, url, params, headers, body }: Asked): Promise<Answered> {
   const stream = Readable.from(body === undefined ? [] : [Buffer.from(body)])
   const request = Object.assign(stream, {
@@ -49,7 +51,12 @@ export async function ask(route: Route, { method, url, params, headers, body }: 
       response.text = bytes === undefined ? '' : Buffer.from(bytes as Uint8Array).toString()
     },
   }
-  await route(request as never, response as never, undefined as never)
-  if (response.destroyed) throw new CutOff()
-  return { status: response.statusCode, headers: sent, body: response.text }
+  let error: unknown
+  try {
+    await route(request as never, response as never, undefined as never)
+    if (response.destroyed) error = new CutOff()
+  } catch (thrown) {
+    error = thrown
+  }
+  return { status: response.statusCode, headers: sent, body: response.text, error }
 }

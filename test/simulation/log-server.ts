@@ -17,6 +17,8 @@ export interface LogServerOptions {
   /** A record was appended to the view's topic, which the judge has to know. */
   readonly appended: (partition: number, offset: Offset, record: NewRecord) => void
   readonly removed: (partition: number, record: LogRecord) => void
+  /** A record was appended to the control topic. */
+  readonly commanded: (offset: Offset, record: NewRecord) => void
 }
 
 /** The log itself, where there is one for all processes. Everything here happens in one moment. */
@@ -94,9 +96,10 @@ export class LogServer {
   }
 
   appendOne(topic: SimTopic, record: NewRecord): Offset {
-    const { clock, appended } = this.#options
+    const { clock, appended, commanded } = this.#options
     const offset = topic.part(record.partition).append(record.key, record.value, clock.nowMs)
     if (topic === this.#watched) appended(record.partition, offset, record)
+    if (topic.name === 'logfold.control') commanded(offset, record)
     return offset
   }
 

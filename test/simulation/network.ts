@@ -15,9 +15,13 @@ export interface Weather {
   readonly doubled: number
   /** Request or answer take very long, often longer than the client waits. */
   readonly slow: number
+  /** By default longer than anybody waits. */
+  readonly slowMsMax?: number
 }
 
 export const CALM: Weather = { lost: 0, answerLost: 0, broken: 0, doubled: 0, slow: 0 }
+/** Some things take long, and nothing longer than anybody waits. */
+export const BREEZE: Weather = { ...CALM, slow: 0.1, slowMsMax: 300 }
 export const STORMY: Weather = { lost: 0.03, answerLost: 0.04, broken: 0.03, doubled: 0.05, slow: 0.08 }
 
 /** No answer came in time, or none will: what became of the request isn't known. */
@@ -97,6 +101,6 @@ export class Network {
   #delay(weather: Weather): number {
     const float = this.#random.float()
     if (float >= weather.slow) return 0.1 + float * 2
-    return this.#random.float() * SLOW_MS_MAX
+    return this.#random.float() * (weather.slowMsMax ?? SLOW_MS_MAX)
   }
 }

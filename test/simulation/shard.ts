@@ -1,29 +1,22 @@
 import { LogfoldError } from '../../src/model/errors.ts'
-import { type Generation, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
+import { type Generation, generationName, type Identity, identityDifference, identityOf } from '../../src/model/generation.ts'
 import type { Offset } from '../../src/model/record.ts'
-import {
-  type Batch,
-  type Checkpoint,
-  checkpointZero,
-  type OpenOutcome,
-  type ShardCheckpoints,
-  type ShardOutcome,
-  type ViewOp,
-  vouchesFor,
-} from '../../src/model/view-backend.ts'
+import type { Batch, Checkpoint, ShardCheckpoints, ShardOutcome, ViewOp } from '../../src/model/view-backend.ts'
 import type { Clock } from './clock.ts'
-import { Disk } from './disk.ts'
+import { type Copy, Disk } from './disk.ts'
 import { NoAnswer } from './network.ts'
 import type { Random } from './random.ts'
 
 /** Who watches what a shard does to its data. */
 export interface Watcher {
-  /** After each step that may have written. */
-  written(shard: SimShard, partition: number | 'all'): void
+  /** After each step that may have written to a generation. */
+  written(shard: SimShard, generation: string, partition: number | 'all'): void
   /** It told a reader that it vouches for so much. */
-  told(shard: SimShard, vouched: readonly Offset[]): void
+  told(shard: SimShard, generation: string, vouched: readonly Offset[]): void
   /** It took the mark that it is filled, as it had reached these end offsets. */
-  marked(shard: SimShard, endOffsets: readonly Offset[]): void
+  marked(shard: SimShard, generation: string, endOffsets: readonly Offset[]): void
+  /** It takes a generation away. */
+  dropping(shard: SimShard, generation: string): void
 }
 
 export interface ShardOptions {
@@ -40,28 +33,29 @@ export interface Meant {
   readonly shard: string
 }
 
-type Standing = { readonly kind: 'open' } | { readonly kind: 'lost' } | { readonly kind: 'foreign'; readonly found: Identity }
+export type Standing = { readonly kind: 'open' } | { readonly kind: 'lost' } | { readonly kind: 'foreign'; readonly found: Identity }
 
 /** Steps of one request: each happens in one moment; between two, others have their turn, or the server dies. */
-type Steps = <T>(work: () => T) => Promise<T>
+export type Steps = <T>(work: () => T) => Promise<T>
 
 const TRIES = 5
 
-/** A store's server: one shard of a generation, with the rules every backend keeps (src/model/view-backend.ts) written as small as can be. */
+/** A store's server: one shard of each generation, with the rules every backend keeps (src/model/view-backend.ts) written as small as can be. What changes a generation's life is in shard-admin.ts. */
 export class SimShard {
   readonly name: string
   readonly disk = new Disk()
+  readonly watcher: Watcher
   readonly #options: ShardOptions
+  /** Names of generations that it has once dropped, and may have again since somebody changed it. */
+  readonly forgot = new Set<string>()
   away = false
   readOnly = false
-  /** Of identity and checkpoints: who watches them sees whether somebody wrote. */
-  #version = 0
-  /** So that no two openings have the same name, whatever state is brought back. */
-  #openings = 0
+  readonly #versions = new Map<string, number>()
   #runs = 0
 
   constructor(name: string, options: ShardOptions) {
     this.name = name
+    this.watcher = options.watcher
     this.#options = options
   }
 
@@ -72,29 +66,30 @@ export class SimShard {
 
   /** Somebody changes what stands here behind everybody's back. */
   tamper(change: (disk: Disk) => void): void {
-    this.#version++
     this.#runs++
+    const { copies, dropped } = this.disk.clone()
     change(this.disk)
+    for (const [uid, name] of dropped) if (!this.disk.dropped.has(uid) || (this.disk.copies.has(name) && !copies.has(name))) this.forgot.add(name)
   }
 
   async apply(meant: Meant, batch: Batch): Promise<ShardOutcome> {
-    const steps = this.#begin('write')
+    const steps = this.begin('write')
     if (this.#options.style === 'watch') return await this.#applyWatching(steps, meant, batch)
     return await steps(() => {
       const refusal = this.#compare(meant, batch)
       if (refusal !== undefined) return refusal
-      this.#write(batch)
+      this.#write(meant, batch)
       return { kind: 'applied' }
     })
   }
 
   async #applyWatching(steps: Steps, meant: Meant, batch: Batch): Promise<ShardOutcome> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const seen = await steps(() => ({ refusal: this.#compare(meant, batch), version: this.#version }))
+      const seen = await steps(() => ({ refusal: this.#compare(meant, batch), version: this.version(meant) }))
       if (seen.refusal !== undefined) return seen.refusal
       const done = await steps(() => {
-        if (this.#version !== seen.version) return false
-        this.#write(batch)
+        if (this.version(meant) !== seen.version) return false
+        this.#write(meant, batch)
         return true
       })
       if (done) return { kind: 'applied' }
@@ -103,77 +98,43 @@ export class SimShard {
   }
 
   #compare(meant: Meant, batch: Batch): ShardOutcome | undefined {
-    const standing = this.#standing(meant)
+    const standing = this.standing(meant)
     if (standing.kind !== 'open') return standing
-    const checkpoint = this.#checkpoint(batch.partition)
+    const checkpoint = this.#checkpoint(meant, batch.partition)
     if (checkpoint === undefined) return { kind: 'lost' }
     if (checkpoint.position !== batch.from || checkpoint.vouched !== batch.vouched) return { kind: 'elsewhere', checkpoint }
     return undefined
   }
 
-  #write(batch: Batch): void {
-    for (const op of batch.ops) this.#writeOp(op)
-    this.#writeCheckpoint(batch)
+  #write(meant: Meant, batch: Batch): void {
+    for (const op of batch.ops) this.#writeOp(meant, op)
+    this.#writeCheckpoint(meant, batch)
   }
 
-  #writeOp(op: ViewOp): void {
-    if (op.kind === 'del') this.disk.values.delete(op.id)
-    else this.disk.values.set(op.id, Buffer.from(op.value.buffer.subarray(op.value.start, op.value.end)).toString())
+  #writeOp(meant: Meant, op: ViewOp): void {
+    const { values } = this.copy(meant)
+    if (op.kind === 'del') values.delete(op.id)
+    else values.set(op.id, Buffer.from(op.value.buffer.subarray(op.value.start, op.value.end)).toString())
   }
 
-  #writeCheckpoint({ partition, checkpoint }: Batch): void {
-    this.disk.checkpoints.set(partition, checkpoint)
-    this.#version++
-    this.#options.watcher.written(this, partition)
+  #writeCheckpoint(meant: Meant, { partition, checkpoint }: Batch): void {
+    this.copy(meant).checkpoints.set(partition, checkpoint)
+    this.touched(meant)
+    this.watcher.written(this, generationName(meant.generation), partition)
   }
 
   async checkpoints(meant: Meant): Promise<ShardCheckpoints> {
-    return await this.#begin('read')(() => {
-      const standing = this.#standing(meant)
+    return await this.begin('read')(() => {
+      const standing = this.standing(meant)
       if (standing.kind !== 'open') return standing
-      const checkpoints = this.#checkpointsOf(meant)
+      const checkpoints = this.checkpointsOf(meant)
       return checkpoints === undefined ? { kind: 'lost' } : { kind: 'open', checkpoints }
     })
   }
 
-  async open(meant: Meant, anew: boolean): Promise<OpenOutcome> {
-    return await this.#begin('write')(() => {
-      const standing = this.#standing(meant)
-      if (standing.kind === 'foreign') return standing
-      if (standing.kind === 'open' && !anew && this.#checkpointsOf(meant) !== undefined) return 'kept'
-      this.disk.clear()
-      this.disk.identity = identityOf(meant.generation, meant.shard)
-      this.disk.opening = `${this.name}-${++this.#openings}`
-      for (let partition = 0; partition < meant.generation.partitions; partition++) {
-        this.disk.checkpoints.set(partition, checkpointZero)
-      }
-      this.#version++
-      this.#options.watcher.written(this, 'all')
-      return 'opened'
-    })
-  }
-
-  async opening(meant: Meant): Promise<string> {
-    return await this.#begin('read')(() => {
-      this.#assertOpen(meant)
-      return this.disk.opening
-    })
-  }
-
-  async markFilled(meant: Meant, opening: string, endOffsets: readonly Offset[]): Promise<boolean> {
-    return await this.#begin('write')(() => {
-      if (this.#standing(meant).kind !== 'open' || this.disk.opening !== opening) return false
-      const checkpoints = this.#checkpointsOf(meant)
-      if (checkpoints === undefined || !vouchesFor(checkpoints, endOffsets)) return false
-      this.disk.filled = true
-      this.#options.watcher.marked(this, endOffsets)
-      return true
-    })
-  }
-
   async get(meant: Meant, ids: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return await this.#begin('read')(() => {
-      const values = ids.map(id => this.disk.values.get(id))
+    return await this.begin('read')(() => {
+      const values = ids.map(id => this.copy(meant).values.get(id))
       this.#assertFilled(meant)
       return values
     })
@@ -181,62 +142,76 @@ export class SimShard {
 
   /** In order of the ids, from behind `after`. */
   async list(meant: Meant, after: string, limit: number): Promise<readonly (readonly [string, string])[]> {
-    return await this.#begin('read')(() => {
-      const entries = [...this.disk.values].filter(([id]) => id > after)
+    return await this.begin('read')(() => {
+      const entries = [...this.copy(meant).values].filter(([id]) => id > after)
       this.#assertFilled(meant)
       return entries.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, limit)
     })
   }
 
   async vouched(meant: Meant): Promise<readonly Offset[]> {
-    return await this.#begin('read')(() => {
-      this.#assertOpen(meant)
-      const checkpoints = this.#checkpointsOf(meant)
+    return await this.begin('read')(() => {
+      this.assertOpen(meant)
+      const checkpoints = this.checkpointsOf(meant)
       if (checkpoints === undefined) throw new LogfoldError('view-lost', `Shard ${this.name} lacks a checkpoint`)
       const vouched = checkpoints.map(checkpoint => checkpoint.vouched)
-      this.#options.watcher.told(this, vouched)
+      this.watcher.told(this, generationName(meant.generation), vouched)
       return vouched
     })
   }
 
   async filled(meant: Meant): Promise<boolean> {
-    return await this.#begin('read')(() => {
-      this.#assertOpen(meant)
-      return this.disk.filled
+    return await this.begin('read')(() => {
+      this.assertOpen(meant)
+      return this.copy(meant).filled
     })
   }
 
-  #standing(meant: Meant): Standing {
-    const found = this.disk.identity
+  /** What stands here of a generation; where nothing does, an empty copy that isn't kept. */
+  copy({ generation }: Meant): Copy {
+    return this.disk.at(generationName(generation))
+  }
+
+  /** Of identity and checkpoints of a generation: who watches them sees whether somebody wrote. */
+  version({ generation }: Meant): number {
+    return this.#versions.get(generationName(generation)) ?? 0
+  }
+
+  touched(meant: Meant): void {
+    this.#versions.set(generationName(meant.generation), this.version(meant) + 1)
+  }
+
+  standing(meant: Meant): Standing {
+    const found = this.copy(meant).identity
     if (found === undefined) return { kind: 'lost' }
     return identityDifference(identityOf(meant.generation, meant.shard), found) === undefined ? { kind: 'open' } : { kind: 'foreign', found }
   }
 
   /** Undefined where it is missing: that is a loss, never 0. */
-  #checkpoint(partition: number): Checkpoint | undefined {
-    return this.disk.checkpoints.get(partition)
+  #checkpoint(meant: Meant, partition: number): Checkpoint | undefined {
+    return this.copy(meant).checkpoints.get(partition)
   }
 
-  #checkpointsOf(meant: Meant): readonly Checkpoint[] | undefined {
-    const found = Array.from({ length: meant.generation.partitions }, (_, partition) => this.#checkpoint(partition))
+  checkpointsOf(meant: Meant): readonly Checkpoint[] | undefined {
+    const found = Array.from({ length: meant.generation.partitions }, (_, partition) => this.#checkpoint(meant, partition))
     return found.every(checkpoint => checkpoint !== undefined) ? found : undefined
   }
 
   /** @throws view-lost, foreign-store */
-  #assertOpen(meant: Meant): void {
-    const { kind } = this.#standing(meant)
+  assertOpen(meant: Meant): void {
+    const { kind } = this.standing(meant)
     if (kind === 'lost') throw new LogfoldError('view-lost', `Shard ${this.name} does not hold the view`)
     if (kind === 'foreign') throw new LogfoldError('foreign-store', `Shard ${this.name} holds another view`)
   }
 
   /** @throws view-lost, foreign-store, view-folding */
   #assertFilled(meant: Meant): void {
-    this.#assertOpen(meant)
-    if (!this.disk.filled) throw new LogfoldError('view-folding', `Shard ${this.name} is not filled yet`)
+    this.assertOpen(meant)
+    if (!this.copy(meant).filled) throw new LogfoldError('view-folding', `Shard ${this.name} is not filled yet`)
   }
 
   /** @throws NoAnswer when the server is away, dies meanwhile, or takes no writes */
-  #begin(kind: 'read' | 'write'): Steps {
+  begin(kind: 'read' | 'write'): Steps {
     const { clock, random } = this.#options
     const run = this.#runs
     let first = true

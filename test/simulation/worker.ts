@@ -2,24 +2,55 @@ import { ApiViews } from '../../src/api/api-view.ts'
 import type { BackendConfig, ViewConfig } from '../../src/config/config.ts'
 import { COMMAND_FORMAT } from '../../src/generations/command.ts'
 import { Coordination } from '../../src/generations/coordination.ts'
+import type { LiveGeneration } from '../../src/generations/live-generation.ts'
 import type { LiveView } from '../../src/generations/live-view.ts'
-import { HostedView } from '../../src/hosted-view.ts'
+import { HostedView, type HostedViewOptions } from '../../src/hosted-view.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import type { LogfoldError } from '../../src/model/errors.ts'
 import type { Logger } from '../../src/model/logger.ts'
+import type { Offset } from '../../src/model/record.ts'
+import type { ReshardRequest, ReshardVerb } from '../../src/model/reshard.ts'
 import type { DeadLetters } from '../../src/pipeline/dead-letters.ts'
+import { type Ordered, Orders } from '../../src/reshard/orders.ts'
 import { Stores } from '../../src/stores.ts'
 import { SimBackend } from './backend.ts'
+import type { Judge } from './judge.ts'
 import { SimLog } from './log.ts'
 import type { SimProcess } from './process.ts'
+import { SimVerify } from './verify.ts'
 import type { World } from './world.ts'
 
 /** One for all simulated processes, as it measures this one. Nothing is judged by it. */
 const metrics = new Metrics('simulation')
 
 const NAMESPACE = 'logfold'
+/** As src/verbs.ts has it. */
+const ORDER_MS = 30_000
 
 export type Role = 'all' | 'worker' | 'api'
+
+/** Verifies in the simulation's time. */
+class SimHostedView extends HostedView {
+  readonly #options: HostedViewOptions
+  readonly #judge: Judge
+  readonly #known = new Map<string, SimVerify>()
+
+  constructor(options: HostedViewOptions, judge: Judge) {
+    super(options)
+    this.#options = options
+    this.#judge = judge
+  }
+
+  override async verifyOf(live: LiveGeneration<DeadLetters>): Promise<SimVerify> {
+    const { log, topic, generation, backend } = live.source()
+    const rules = await this.rules.of(live)
+    const known = this.#known.get(generation.uid)
+    if (known !== undefined) return known
+    const made = new SimVerify(this.#judge, { log, topic, generation, backend, rules, logger: this.#options.logger, path: '' })
+    this.#known.set(generation.uid, made)
+    return made
+  }
+}
 
 /** A process of logfold, put together as src/main.ts does it, upon the simulated log and store. */
 export class Worker {
@@ -30,15 +61,26 @@ export class Worker {
   readonly #stores: Stores
   readonly #coordination: Coordination
   readonly #hosted: HostedView
+  readonly #orders: Orders<DeadLetters>
+  readonly startedMs: number
   readonly views: ApiViews
   readonly view: LiveView<DeadLetters>
   /** It was asked to end. */
   ending = false
+  /** What operators wait for here. */
+  asked = 0
+  /** It has answered a read. */
+  answered = false
+  /** The highest position that it told anybody of, one a partition: by its last answers, and when it went over to what it reads now. */
+  readonly told = new Map<number, Offset>()
+  toldBefore: { readonly restores: number; readonly positions: ReadonlyMap<number, Offset> } | undefined
+  #current: number | undefined
 
   constructor(world: World, process: SimProcess, role: Role) {
     this.#world = world
     this.process = process
     this.role = role
+    this.startedMs = world.clock.nowMs
     this.#log = new SimLog(world, process)
     const logger = this.#logger()
     const failed = (error: unknown): void =>
@@ -54,23 +96,33 @@ export class Worker {
         logger,
         failed,
       })
-      const hosted = new HostedView({
-        config: world.config,
-        shards: world.shards,
-        namespace: NAMESPACE,
-        dataDir: '',
-        log: this.#log,
-        coordination,
-        stores: this.#stores,
-        metrics,
-        logger,
-        failed,
-      })
-      hosted.live.onChange(() => this.#assertNotStopped())
+      const hosted = new SimHostedView(
+        {
+          config: world.config,
+          shards: world.shards,
+          namespace: NAMESPACE,
+          dataDir: '',
+          log: this.#log,
+          coordination,
+          stores: this.#stores,
+          metrics,
+          logger,
+          failed,
+        },
+        world.judge,
+      )
+      hosted.live.onChange(() => this.#changed())
       if (role !== 'api') hosted.work()
       return { coordination, hosted, views: new ApiViews(new Map([['job', hosted.live]])) }
     })
     this.#coordination = coordination
+    this.#orders = new Orders({
+      coordination,
+      log: this.#log,
+      backends: () => this.#stores.shards(),
+      openStore: (name, shards) => this.#stores.open(name, shards),
+      logger,
+    })
     this.#hosted = hosted
     this.view = hosted.live
     this.views = views
@@ -91,9 +143,20 @@ export class Worker {
 
   /** Partitions that it isn't at the end of, as its own status has it. */
   get lagging(): boolean {
-    return this.view.generations.some(({ number }) =>
-      (this.#hosted.feeds?.pipeline(number)?.status().partitions ?? []).some(({ lagRecords }) => lagRecords !== 0),
+    return this.view.generations.some(
+      ({ number, state }) =>
+        !state.paused && (this.#hosted.feeds?.pipeline(number)?.status().partitions ?? []).some(({ lagRecords }) => lagRecords !== 0),
     )
+  }
+
+  /** Numbers of the generations that it answers from, as it tells the others. */
+  get reads(): readonly number[] {
+    return this.#hosted.says().reads
+  }
+
+  /** What an operator asks for. @throws as `Orders` does */
+  order(verb: ReshardVerb, request: ReshardRequest): Promise<Ordered> {
+    return this.process.run(() => this.#orders.reshard(this.view, verb, request, AbortSignal.timeout(ORDER_MS)))
   }
 
   /** Ends as a process does that is told to. */
@@ -125,8 +188,12 @@ export class Worker {
     }
   }
 
-  #assertNotStopped(): void {
-    const { stopped } = this.view
+  #changed(): void {
+    const { stopped, current } = this.view
+    if (current?.number !== this.#current) {
+      this.#current = current?.number
+      this.toldBefore = { restores: this.#world.judge.restores, positions: new Map(this.told) }
+    }
     if (stopped === undefined || this.#world.mayStop(stopped)) return
     this.#world.judge.violated(`${this.process.name} stopped for no reason: ${stopped.code} ${stopped.message}`)
   }
@@ -145,15 +212,14 @@ export class Worker {
 
 /** The backends as the config of a process has them; each connects it to the simulated servers. */
 function backendsOf(world: World, process: SimProcess): ReadonlyMap<string, BackendConfig> {
-  const name = world.config.backend
   const module: BackendConfig['module'] = {
     kind: 'simulated',
     traits: { durable: true, order: 'always' },
     config: { '~standard': { version: 1, vendor: 'simulation', validate: value => ({ value }) } },
-    shards: () => world.shards,
+    shards: name => world.backends.get(String(name)) ?? [],
     connect: async (_, { shards }) => new SimBackend(world, process, shards),
   }
-  return new Map([[name, { name, kind: module.kind, module, config: undefined }]])
+  return new Map([...world.backends.keys()].map(name => [name, { name, kind: module.kind, module, config: name }]))
 }
 
 export const configOf = (partitions: number, ordered: boolean, whenBehind: ViewConfig['whenBehind']): ViewConfig => ({
@@ -162,7 +228,7 @@ export const configOf = (partitions: number, ordered: boolean, whenBehind: ViewC
   partitions,
   replication: 1,
   create: true,
-  backend: 'simulated',
+  backend: 'one',
   partitioner: 'murmur2',
   writable: true,
   format: 'json',

@@ -10,14 +10,15 @@ import { Groups } from './groups.ts'
 import { Judge } from './judge.ts'
 import type { LogReach } from './log.ts'
 import { LogServer } from './log-server.ts'
-import { Network } from './network.ts'
+import { BREEZE, Network } from './network.ts'
 import { SimProcess } from './process.ts'
 import { Random } from './random.ts'
 import { SimShard } from './shard.ts'
 import { Trace } from './trace.ts'
 import { configOf, type Role, Worker } from './worker.ts'
 
-const SHARDS = ['a', 'b', 'c'] as const
+const SERVERS = ['a', 'b', 'c', 'd'] as const
+const SHARDS_MAX = 3
 const CLIENTS = ['ann', 'bob'] as const
 
 /** All there is in one simulation, shaped by its seed. */
@@ -29,7 +30,10 @@ export class World implements LogReach, StoreReach {
   readonly server: LogServer
   readonly groups: Groups
   readonly judge: Judge
+  /** Of the backend that the view is made on. */
   readonly shards: readonly string[]
+  /** Its name → its shards. A shard of two backends is one server. */
+  readonly backends: ReadonlyMap<string, readonly string[]>
   readonly servers: Map<string, SimShard>
   /** Each by its own name, wherever it stands now. */
   readonly stores: readonly SimShard[]
@@ -39,6 +43,12 @@ export class World implements LogReach, StoreReach {
   readonly ids: readonly string[]
   readonly workers: Worker[] = []
   readonly clients: readonly Client[]
+  /** Operators are at work. */
+  readonly operated: boolean
+  /** So long nothing is done. */
+  lingerMs = 0
+  /** Nothing fails: then nothing may be refused. */
+  readonly gentle: boolean
   /** The view's topic was deleted and made again: the view has to stop. */
   recreated = false
   /** Two servers have stood at each other's address. */
@@ -53,8 +63,14 @@ export class World implements LogReach, StoreReach {
     this.trace = new Trace(() => this.clock.nowMs, print)
     this.network = new Network(this.clock, random.fork(), this.trace)
     const partitions = random.int(1, 3)
-    this.shards = SHARDS.slice(0, random.int(1, SHARDS.length))
-    this.judge = new Judge(this.shards, partitions, key => partitioners.murmur2(key, partitions))
+    this.shards = SERVERS.slice(0, random.int(1, SHARDS_MAX))
+    const first = random.int(0, SERVERS.length - 1)
+    this.backends = new Map([
+      ['one', this.shards],
+      ['two', SERVERS.slice(first, first + random.int(1, SHARDS_MAX))],
+    ])
+    this.judge = new Judge(partitions, key => partitioners.murmur2(key, partitions))
+    this.judge.onDropping = name => this.#assertUnread(name)
     this.groups = new Groups(this.clock, random.fork(), this.trace)
     const tellsRemoved = random.chance(0.5)
     this.server = new LogServer({
@@ -66,12 +82,17 @@ export class World implements LogReach, StoreReach {
       retentionMs: tellsRemoved ? random.pick([0, 0, 50, 500]) : random.int(2_000, 8_000),
       appended: (partition, offset, record) => this.judge.appended(partition, offset, record),
       removed: (partition, record) => this.judge.removed(partition, record, this.clock.nowMs),
+      commanded: (offset, { value }) => this.judge.chronicle.appended(offset, value),
     })
     const style = random.pick(['transaction', 'watch'] as const)
-    this.stores = this.shards.map(name => new SimShard(name, { clock: this.clock, random: random.fork(), watcher: this.judge, style }))
+    const servers = SERVERS.filter(name => [...this.backends.values()].some(shards => shards.includes(name)))
+    this.stores = servers.map(name => new SimShard(name, { clock: this.clock, random: random.fork(), watcher: this.judge, style }))
     this.servers = new Map(this.stores.map(shard => [shard.name, shard]))
     this.config = configOf(partitions, random.chance(0.5), random.pick(['refuse', 'serve']))
     this.ids = Array.from({ length: random.int(2, 9) }, (_, number) => `k${number}`)
+    this.operated = random.chance(0.7)
+    this.gentle = this.operated && random.chance(0.15)
+    if (this.gentle) this.network.weather = BREEZE
     this.clients = CLIENTS.map(name => new Client(this, name))
   }
 
@@ -82,6 +103,14 @@ export class World implements LogReach, StoreReach {
   /** What is emptied now would be opened for another topic, or as another shard; and rightly so, but nobody could tell any more what is what. */
   get delicate(): boolean {
     return this.recreated || this.stores.some(shard => this.servers.get(shard.name) !== shard)
+  }
+
+  /** Where nothing fails, nobody's readers are passed over. */
+  #assertUnread(name: string): void {
+    if (!this.gentle) return
+    const number = this.judge.chronicle.made.get(name)?.number
+    const readers = this.workers.filter(worker => worker.running && worker.reads.some(each => each === number))
+    if (readers.length > 0) this.judge.violated(`${name} is taken away, and is read by ${readers.map(({ process }) => process.name)}`)
   }
 
   start(role: Role): Worker {

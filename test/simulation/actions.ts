@@ -98,11 +98,19 @@ function end(world: World): void {
   worker.end()
 }
 
+/** Where operators are at work, faults end by themselves after a while: what they ask for needs nearly everything to be there, for seconds. */
+function mend(world: World, end: () => void): void {
+  if (world.operated) world.clock.after(world.random.float() ** 3 * 15_000, undefined, end)
+}
+
 function outage(world: World): void {
   const shard = world.random.pick(world.stores)
   const kind = world.random.pick(['away', 'readOnly'] as const)
   shard[kind] = !shard[kind]
   world.trace.add(`shard ${shard.name}: ${kind} ${shard[kind]}`)
+  mend(world, () => {
+    shard[kind] = false
+  })
 }
 
 function restart(world: World): void {
@@ -181,16 +189,25 @@ function recreate(world: World): void {
 function weather(world: World): void {
   world.network.weather = world.network.weather === CALM ? STORMY : CALM
   world.trace.add(`network: ${world.network.weather === CALM ? 'calm' : 'stormy'}`)
+  mend(world, () => {
+    world.network.weather = CALM
+  })
 }
 
 function logOutage(world: World): void {
   world.server.away = !world.server.away
   world.trace.add(`log: ${world.server.away ? 'away' : 'back'}`)
+  mend(world, () => {
+    world.server.away = false
+  })
 }
 
 function logReadOnly(world: World): void {
   world.server.readOnly = !world.server.readOnly
   world.trace.add(`log: takes ${world.server.readOnly ? 'nothing' : 'records'}`)
+  mend(world, () => {
+    world.server.readOnly = false
+  })
 }
 
 function read(world: World): void {
@@ -293,7 +310,7 @@ export function passingMs(world: World): number {
     return lingerMs
   }
   // What operators ask for takes its time: who is silent is gone after 10 s only.
-  if (world.operated && random.chance(0.04)) return random.float() * 12_000
+  if (world.operated && random.chance(0.1)) return random.float() * 8_000
   const lot = random.float()
   if (lot < 0.6) return random.float() * 10
   if (lot < 0.9) return random.float() * 120

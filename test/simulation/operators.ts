@@ -30,7 +30,16 @@ const COMMANDS: Readonly<Record<ReshardVerb, CommandName>> = {
   verify: 'steer',
 }
 
-function verbOf({ random }: World): ReshardVerb {
+/** What makes sense as things are, mostly. */
+function aptVerbs({ judge }: World): readonly ReshardVerb[] {
+  const roles = judge.chronicle.state.generations.map(({ role }) => role)
+  if (roles.includes('next')) return ['switch', 'switch', 'switch', 'resume', 'verify', 'pause', 'cancel']
+  return roles.includes('previous') ? ['complete', 'complete', 'reverse'] : ['create', 'create', 'rebuild']
+}
+
+function verbOf(world: World): ReshardVerb {
+  const { random } = world
+  if (random.chance(0.7)) return random.pick(aptVerbs(world))
   let left = random.float() * VERBS.reduce((sum, [, weight]) => sum + weight, 0)
   for (const [verb, weight] of VERBS) {
     left -= weight

@@ -30,7 +30,7 @@ describe('a view that is filled', () => {
         drop: (shard, signal) => real.drop(shard, signal),
         ...changed,
       }
-      return new Filling({ log, topic, backend, logger, stop: error => stopped.push(error) }, admin)
+      return new Filling({ log, topic, generation, backend, logger, stop: error => stopped.push(error) }, admin)
     }
     return { worker, stopped, topic, backend, generation, real, reader: backend.reader(generation) }
   }

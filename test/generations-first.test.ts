@@ -53,8 +53,8 @@ describe('the first generation', () => {
     const log = await embedded()
     const here = await control(log)
     const signal = AbortSignal.timeout(5_000)
-    await makeFirst({ control: here, definition, log, waiting: why => expect.fail(why.message) }, signal)
-    await makeFirst({ control: here, definition, log, waiting: why => expect.fail(why.message) }, signal)
+    await makeFirst({ control: here, definition: () => definition, log, waiting: why => expect.fail(why.message) }, signal)
+    await makeFirst({ control: here, definition: () => definition, log, waiting: why => expect.fail(why.message) }, signal)
     expect(here.state('job')).toMatchObject({ last: 0, highest: 1, generations: [{ number: 1, role: 'serving', until: 'serving' }] })
   })
 
@@ -72,7 +72,7 @@ describe('the first generation', () => {
         return topic
       },
     }
-    await makeFirst({ control: here, definition, log: slow as Log, waiting: why => expect.fail(why.message) }, signal)
+    await makeFirst({ control: here, definition: () => definition, log: slow as Log, waiting: why => expect.fail(why.message) }, signal)
     await here.upToDate(signal)
     expect(here.state('job')).toMatchObject({ last: 0, highest: 1, generations: [{ number: 1, role: 'serving' }] })
   })

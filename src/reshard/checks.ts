@@ -87,6 +87,17 @@ export function addressesLacking(living: readonly Living[], backend: string, sha
 export const readersOf = (living: readonly Living[], view: string, number: number): readonly string[] =>
   living.filter(({ says }) => says === undefined || says.views[view]?.reads.includes(number) === true).map(whoIs)
 
+/**
+ * Live processes that answer reads from a generation that leaves, or could: one that hasn't folded that it leaves may have gone back to it since it last said what it reads.
+ * @param since offset of the command by which it leaves
+ */
+export const mayRead = (living: readonly Living[], view: string, number: number, since: Offset): readonly string[] =>
+  living
+    .filter(
+      ({ says }) => says === undefined || (says.role !== 'worker' && (says.folded <= since || says.views[view]?.reads.includes(number) === true)),
+    )
+    .map(whoIs)
+
 /** For people: host and process. */
 export const whoIs = ({ name, says }: Living): string => (says === undefined ? `a process of a later version (${name})` : `${says.host}/${says.pid}`)
 

@@ -8,7 +8,7 @@ import { generationName } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
 import { UNTIL, type Until } from '../model/until.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
-import { notReady, openedAnew, readersLacking, readersOf, unverified } from './checks.ts'
+import { mayRead, notReady, openedAnew, readersLacking, unverified } from './checks.ts'
 import type { VerifyOf } from './verifying.ts'
 
 /**
@@ -151,7 +151,7 @@ async function dropOne(
 ): Promise<'done' | 'nothing'> {
   if (backend === undefined) return 'nothing'
   const name = generationName(generation)
-  const readers = readersOf(await coordination.presence().certainlyLiving(signal), view.name, number)
+  const readers = mayRead(await coordination.presence().certainlyLiving(signal), view.name, number, state.since)
   if (readers.length > 0)
     throw new LogfoldError('view-unavailable', `${name} leaves once nobody answers from it any more; now do ${readers.join(', ')}`)
   const admin = backend.admin(generation)

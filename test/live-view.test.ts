@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
+import { Coordination } from '../src/generations/coordination.ts'
+import type { Connected, LiveGeneration } from '../src/generations/live-generation.ts'
 import { LiveView } from '../src/generations/live-view.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import { DeadLetters } from '../src/pipeline/dead-letters.ts'
 import type { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
 import { testPipeline, until } from './support/pipeline.ts'
+import { standing } from './support/presences.ts'
 import { quiet } from './support/quiet.ts'
 import { ScriptedLog } from './support/scripted-log.ts'
 
@@ -32,7 +35,11 @@ async function world(): Promise<World> {
   const topic = await log.topic({ name: 'job', partitions: 1, replication: 1, create: true })
   const bugs: unknown[] = []
   const serve = (whenBehind: 'refuse' | 'serve' = 'refuse'): LiveView<DeadLetters> => {
+    const shared = { namespace: 'logfold', log, logger: quiet, failed: (error: unknown) => bugs.push(error) }
+    const coordination = new Coordination({ ...shared, replication: 1, by: 'test', describe: () => standing })
     const view = new LiveView<DeadLetters>({
+      ...shared,
+      coordination,
       definition: {
         view: 'job',
         topic: 'job',
@@ -47,27 +54,26 @@ async function world(): Promise<World> {
         ordered: false,
         jsonSchema: undefined,
       },
-      schema: undefined,
+      compileSchema: () => () => [],
       whenBehind,
-      namespace: 'logfold',
-      log,
-      backend,
-      openDeadLetters: (at, letters, topicId) => new DeadLetters(at, letters, { topicId, generation: 1 }, quiet),
-      logger: quiet,
-      failed: error => bugs.push(error),
+      openStore: async () => ({ backend, close: async () => undefined }),
+      openDeadLetters: (at, letters, of) => new DeadLetters(at, letters, of, quiet),
     })
-    ending.push(() => view.close())
+    ending.push(
+      () => coordination.close(),
+      () => view.close(),
+    )
     return view
   }
   const fold = async (): Promise<ViewPipeline> => {
-    const { generation } = await serve().connected()
+    const { generation } = await connected(serve())
     const { pipeline, stop } = await testPipeline({ log, backend, generation })
     ending.push(stop)
     await pipeline.start()
     return pipeline
   }
   const filled = async (): Promise<void> => {
-    const { generation } = await serve().connected()
+    const { generation } = await connected(serve())
     for (const shard of backend.shards) await until(async () => expect(await backend.reader(generation).filled(shard)).toBe(true))
   }
   const put = (id: string, value: string): void => {
@@ -76,6 +82,15 @@ async function world(): Promise<World> {
   }
   return { backend, bugs, put, serve, fold, filled }
 }
+
+async function first(view: LiveView<DeadLetters>): Promise<LiveGeneration<DeadLetters>> {
+  await view.known()
+  const live = view.generation(1)
+  if (live === undefined) throw new Error('It is known')
+  return live
+}
+
+const connected = async (view: LiveView<DeadLetters>): Promise<Connected<DeadLetters>> => await (await first(view)).connected()
 
 const kinds = (view: LiveView<DeadLetters>): Record<string, string> =>
   Object.fromEntries([...view.health()].map(([shard, { kind }]) => [shard, kind]))
@@ -114,11 +129,11 @@ describe('a view over several shards', () => {
     await pipeline.stop()
     backend.faults('a').lose()
     await until(() => expect(kinds(view)).toEqual({ a: 'away', b: 'up' }))
-    const { generation } = await view.connected()
+    const { generation } = await connected(view)
     await backend.admin(generation).open('a')
     await until(() => expect(view.health().get('a')).toEqual({ kind: 'folding', progress: { done: 0, total: 20 } }))
     expect(code(() => view.serving())).toBe('none')
-    const told = view.doubt(new LogfoldError('view-folding', 'not filled yet'))
+    const told = view.serving().doubt(new LogfoldError('view-folding', 'not filled yet'))
     expect(told.message).toBe('The view job is being folded: shard a, 0 of 20 offsets (0 %) so far')
   })
 })
@@ -153,7 +168,7 @@ describe('a shard that comes back with an older state', () => {
     put('one', '2')
     put('two', '2')
     await until(() => expect(kinds(serving)).toEqual({ a: 'up', b: 'up' }))
-    const { generation } = await serving.connected()
+    const { generation } = await connected(serving)
     await until(async () => expect(await backend.reader(generation).vouched('a')).toEqual([3]))
     // Each has seen it.
     const seen = async (view: LiveView<DeadLetters>): Promise<void> => {
@@ -165,11 +180,11 @@ describe('a shard that comes back with an older state', () => {
     restore()
     for (const view of [refusing, serving]) await until(() => expect(kinds(view)).toEqual({ a: 'behind', b: 'up' }))
     expect(refusing.health().get('a')).toMatchObject({ progress: { total: 3 } })
-    expect([code(() => refusing.assess(['a', 'b'])), code(() => refusing.assess(['b']))]).toEqual(['view-behind', 'none'])
-    expect([serving.assess(['a', 'b']), serving.assess(['b'])]).toEqual(['stale', 'current'])
+    expect([code(() => refusing.serving().assess(['a', 'b'])), code(() => refusing.serving().assess(['b']))]).toEqual(['view-behind', 'none'])
+    expect([serving.serving().assess(['a', 'b']), serving.serving().assess(['b'])]).toEqual(['stale', 'current'])
     await fold()
     for (const view of [refusing, serving]) await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
-    expect([refusing.assess(['a']), serving.assess(['a'])]).toEqual(['current', 'current'])
+    expect([refusing.serving().assess(['a']), serving.serving().assess(['a'])]).toEqual(['current', 'current'])
   })
 
   it('is found where it lost but what was vouched for to a client since the last look', async () => {
@@ -180,7 +195,7 @@ describe('a shard that comes back with an older state', () => {
     const view = serve()
     await until(() => expect(kinds(view)).toEqual({ a: 'up', b: 'up' }))
     const restore = backend.faults('a').backUp()
-    view.saw('a', [2])
+    view.serving().saw('a', [2])
     await pipeline.stop()
     restore()
     await until(() => expect(kinds(view)).toEqual({ a: 'behind', b: 'up' }))
@@ -192,7 +207,7 @@ describe('a shard that comes back with an older state', () => {
     await filled()
     const restore = backend.faults('a').backUp()
     for (let at = 0; at < 20; at++) put(`id-${at}`, '1')
-    const { generation } = await serve().connected()
+    const { generation } = await connected(serve())
     const vouched = async (): Promise<unknown> => (await backend.reader(generation).vouched('a'))[0]
     await until(async () => expect(await vouched()).toBe(20))
     restore()
@@ -203,7 +218,7 @@ describe('a shard that comes back with an older state', () => {
   it('is marked as filled again where the older state is from before it was', async () => {
     const { backend, put, fold, serve } = await world()
     put('one', '1')
-    const { generation } = await serve().connected()
+    const { generation } = await connected(serve())
     for (const shard of backend.shards) await backend.admin(generation).open(shard)
     const restore = backend.faults('a').backUp()
     await fold()

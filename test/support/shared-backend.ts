@@ -9,9 +9,9 @@ export class SharedBackend extends MemoryBackend {
   /** Connections that were closed. */
   closed = 0
 
-  override async capacity(shard: string): Promise<undefined> {
+  override async capacity(shard: string): Promise<Capacity | undefined> {
     await this.enter(shard)
-    return this.capacities.get(shard) as undefined
+    return this.capacities.get(shard)
   }
 
   override async close(): Promise<void> {

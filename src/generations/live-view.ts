@@ -60,6 +60,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   #schema: { readonly of: LiveGeneration<Letters>; readonly check: SchemaCheck | undefined } | undefined
   #problem = new LogfoldError('log-unavailable', 'What serves is not known yet', { retryAfterMs: RETRY_MS })
   #learning: Promise<void> | undefined
+  #looking: NodeJS.Timeout | undefined
   /** When this process learned of what serves now. */
   #learnedMs = 0
   #forget: () => void = () => undefined
@@ -178,6 +179,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    clearTimeout(this.#looking)
     this.#forget()
     this.#known.reject(new LogfoldError('closed', `The view ${this.name} was closed`))
     await this.#running
@@ -255,12 +257,8 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
       this.#current = target
       this.#told.follow(target.generation.topicId)
       if (current !== undefined) {
-        const tookMs = performance.now() - this.#learnedMs
-        this.#options.logger.info('Reads are answered from another generation', {
-          from: current.number,
-          to: target.number,
-          tookMs: Math.round(tookMs),
-        })
+        const tookMs = Math.round(performance.now() - this.#learnedMs)
+        this.#options.logger.info('Reads are answered from another generation', { from: current.number, to: target.number, tookMs })
         this.#options.switched?.(tookMs)
         failPoint('view/went-over')
       }
@@ -277,7 +275,11 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     const vouched = target.vouched()
     if (target.unreadable() !== undefined || vouched === undefined) return false
     if (this.#told.isKeptBy(target.generation.topicId, vouched)) return true
-    target.look()
+    // Sooner than within the second, and no sooner: what is found leads here again.
+    this.#looking ??= setTimeout(() => {
+      this.#looking = undefined
+      target.look()
+    }, LOOK_MS)
     return false
   }
 

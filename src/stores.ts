@@ -48,7 +48,10 @@ export class Stores {
     const store = this.#stores.get(key) ?? this.#connect(name, shards)
     this.#stores.set(key, store)
     store.users++
+    let given = true
     const close = async (): Promise<void> => {
+      if (!given) return
+      given = false
       store.users--
       if (store.users > 0) return
       this.#stores.delete(key)

@@ -241,3 +241,12 @@ export async function fillShard(live: Live, shard: string, vouched: number): Pro
 export async function fill(live: Live, vouched: number): Promise<void> {
   for (const shard of live.state.pinned.shards) await fillShard(live, shard, vouched)
 }
+
+/** The same log, but for these members. */
+export const changedLog = (log: Log, change: Partial<Log>): Log =>
+  new Proxy(log, {
+    get: (target, key) => {
+      const member: unknown = Reflect.get(key in change ? change : target, key)
+      return typeof member === 'function' && !(key in change) ? member.bind(target) : member
+    },
+  })

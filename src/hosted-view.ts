@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ViewConfig } from './config/config.ts'
 import { compileJsonSchema } from './config/json-schema.ts'
@@ -46,6 +46,8 @@ export class HostedView {
   #feeds: Feeds | undefined
   #keeper: Keeper | undefined
   #said = ''
+  /** Numbers of the generations, as of the last look for scratches that nobody needs any more. */
+  #swept = ''
 
   constructor(options: HostedViewOptions) {
     this.#options = options
@@ -152,6 +154,22 @@ export class HostedView {
       if (this.live.generation(live.number) === live) continue
       this.#verifies.delete(uid)
       void verify.cancel().then(() => removeScratch(path))
+    }
+    const numbers = this.live.generations.map(({ number }) => number).join()
+    if (numbers !== this.#swept) void this.#sweep()
+    this.#swept = numbers
+  }
+
+  /** A generation may go in another life of the process than that in which it was verified. */
+  async #sweep(): Promise<void> {
+    const { dataDir, coordination } = this.#options
+    if (coordination.ended !== undefined) return
+    const { highest } = this.live.state()
+    for (const file of await readdir(dataDir).catch(() => [])) {
+      const [, view, digits = ''] = /^verify-(.+)@(\d+)\.sqlite$/.exec(file) ?? []
+      const number = Number(digits)
+      // One that is higher may have been made meanwhile.
+      if (view === this.name && number <= highest && this.live.generation(number) === undefined) await removeScratch(join(dataDir, file))
     }
   }
 }

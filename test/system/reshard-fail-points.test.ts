@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { query } from '../postgres/world.ts'
@@ -59,12 +60,13 @@ describe.concurrent('a process that is killed again and again, at each step,', (
   it('while what was built is cancelled, leaves nothing of it', async () => {
     await using world = new World()
     await die(world, cancelling, async member => {
-      await ask(member, 'create', { to: 'other', until: 'ready' })
-      await member.sees('is filled', ({ generations }) => generations[1]?.shards[0]?.state === 'up')
+      await ask(member, 'create', { to: 'other', until: 'verified' })
+      await member.seesGenerations('1 serving, 2 verified')
       await ask(member, 'cancel')
     })
     await endsAs(world, '1 serving')
     expect(world.tables('other.sqlite')).toEqual(['job/dropped'])
+    expect(world.files()).toEqual(['local.sqlite', 'log.sqlite', 'logfold.json', 'other.sqlite'])
     expect(world.tables('local.sqlite')).toEqual(['job', 'job/served', 'job@1', 'job@1/checkpoint', 'job@1/identity'])
   })
 
@@ -86,6 +88,41 @@ describe.concurrent('a process that is killed again and again, at each step,', (
     const named = await query(`SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace = 'logfold'::regnamespace`, postgres.url)
     const rows = await Promise.all(named.map(async ({ relname }) => [relname, Number(await rowsOf(String(relname)))]))
     expect(Object.fromEntries(rows)).toEqual({ '@checkpoint': 0, '@fence': 1, '@format': 1, '@grants': 1, '@identity': 0 })
+  })
+})
+
+describe.concurrent('an API process that sleeps for a minute', () => {
+  it('across switch and complete holds nothing up for longer than it may be silent; woken, it answers right or 503, and brings nothing back', async () => {
+    await using world = new World()
+    await world.append(ENTRIES)
+    const worker = await world.start('worker')
+    const [api, sleeper] = await Promise.all([world.start('api'), world.start('api')])
+    await Promise.all([worker, api, sleeper].map(each => each.ready()))
+    expect(await api.order('create', { to: 'other' })).toMatchObject({ outcome: 'accepted' })
+    for (const each of [api, sleeper]) await each.seesGenerations('1 serving, 2 verified')
+    const reads = new Reads(sleeper, world.fixed)
+    sleeper.signal('SIGSTOP')
+    const minute = wait(61_000)
+    expect(await api.order('switch')).toMatchObject({ outcome: 'accepted' })
+    await api.seesGenerations('1 previous, 2 serving')
+    expect(await api.order('complete')).toMatchObject({ outcome: 'accepted' })
+    // Nobody knows yet that it reads no more.
+    await worker.logged('leaves once nobody answers from it any more')
+    expect(world.tables('local.sqlite')).toContain('job@1/identity')
+    await api.seesGenerations('2 serving')
+    expect(world.tables('local.sqlite')).toEqual(['job/dropped', 'job/served'])
+    await world.write(api, 100)
+    await minute
+
+    const { right } = reads
+    sleeper.signal('SIGCONT')
+    const first = await Promise.all([...world.fixed.entries].slice(0, 20).map(([id]) => fetch(`${sleeper.url}/api/job/${id}`)))
+    expect(first.filter(({ status }) => status !== 200 && status !== 503)).toEqual([])
+    await sleeper.seesGenerations('2 serving')
+    await world.holds(sleeper)
+    await sleeper.sees('answers right', () => reads.right > right + 20)
+    expect(await reads.end()).toEqual([])
+    expect(world.tables('local.sqlite')).toEqual(['job/dropped', 'job/served'])
   })
 })
 

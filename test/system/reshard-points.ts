@@ -28,8 +28,8 @@ export const leavingRedis: Deaths = ['view/went-over', 'redis/identity-taken', '
 
 export const leavingPostgres: Deaths = ['postgres/identity-taken', 'control/sent']
 
-/** After an operator's `create` and `cancel`. */
-export const cancelling: Deaths = ['control/sent:3', 'sqlite/drop-step', 'sqlite/drop-step:2', 'keeper/deleted']
+/** After an operator's `create`, `verified`, and an operator's `cancel`. */
+export const cancelling: Deaths = ['control/sent:4', 'sqlite/drop-step', 'sqlite/drop-step:2', 'keeper/deleted']
 
 export const reshardPoints: ReadonlySet<string> = new Set(
   [beginning, building, leavingRedis, leavingPostgres, cancelling].flat().map(death => death.replace(/:\d+$/, '')),

@@ -186,7 +186,9 @@ export class Product {
   /** Runs each command that a text names, in the order of the text. */
   async run(text = ''): Promise<void> {
     for (const [command] of text.matchAll(/logfold (?:reload|rebuild job|reshard (?:switch|complete) job|reshard create job --to \w+)/g)) {
-      const { exitCode, stdout, stderr } = await runLogfold([...command.split(' ').slice(1), '--admin', this.adminUrl])
+      // Nobody is there to be asked.
+      const yes = /(?:switch|complete)/.test(command) ? ['--yes'] : []
+      const { exitCode, stdout, stderr } = await runLogfold([...command.split(' ').slice(1), ...yes, '--admin', this.adminUrl])
       if (exitCode !== 0) throw new Error(`${command}: ${exitCode} ${stdout} ${stderr}`)
     }
   }

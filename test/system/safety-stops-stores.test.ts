@@ -1,5 +1,6 @@
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { Ring } from '../../backends/redis/ring.ts'
@@ -11,11 +12,8 @@ import { command } from '../support/redis-command.ts'
 import { metForeign, metStopped, metWell, type Product, Products } from './product.ts'
 
 const ONE_PARTITION = ['--set', 'views.job.partitions=1']
-const OTHER_FILE = ['--set', 'backends.local.path=other.sqlite']
-const OTHER_BACKEND = 'give the view another backend (another file, schema or keyPrefix)'
-const CHANGED = "What shard main holds was folded by another definition of view job than the config's"
-const CHANGED_REMEDY = `Take the change to the view, or to its backend's shards, back in the config, or ${OTHER_BACKEND}, where it is folded from the start; then start logfold again`
-const FOREIGN_REMEDY = `The log or its topic was made again, or the config names a store that belongs to another log. Bring the right one back, or ${OTHER_BACKEND}, and start logfold again; nothing of what stands there was changed`
+const FOREIGN_REMEDY =
+  'The log or one of its topics was made again, or the config names a store that belongs to another log. Bring the right one back, and start logfold again; or fold the view anew, under the next number that is free there: logfold rebuild job'
 
 /** A view in a ring of the servers at these addresses. */
 const ringOf = (addresses: Readonly<Record<string, string>>, keyPrefix = ''): readonly string[] => {
@@ -30,10 +28,10 @@ const idsOf = (...names: readonly string[]): readonly string[] => {
   return names.map(name => ids.find(id => ring.owner(id) === name) ?? '')
 }
 
-async function nextSteps({ adminUrl }: Product): Promise<readonly string[]> {
-  const { next_steps } = (await (await fetch(`${adminUrl}/admin/views/job`)).json()) as { readonly next_steps: readonly string[] }
-  return next_steps
-}
+const nextSteps = async (product: Product): Promise<readonly string[]> => (await product.status()).next_steps
+/** What a server has of this generation, and of those before. */
+const keysOf = async (address: string, ...numbers: readonly number[]): Promise<readonly unknown[]> =>
+  (await Promise.all(numbers.map(number => command(address, 'KEYS', `*job@${number}*`)))).flat().toSorted()
 
 /** As in safety-stops.test.ts, with the embedded log. */
 describe.concurrent('a view is stopped for safety because of its store, and goes on when the remedy was followed:', () => {
@@ -47,15 +45,23 @@ describe.concurrent('a view is stopped for safety because of its store, and goes
     await write('one', 2)
     copyFileSync(file('log.sqlite'), file('newer'))
     copyFileSync(file('older'), file('log.sqlite'))
-    await products.during([], async product => {
-      const reason = 'Partition 0: Position 2 is not among the offsets 0 to 1'
-      const remedy = `The log is not the one the store was folded from, or it lost records. Bring the log back, or ${OTHER_BACKEND}, where it is folded from what the log has; then start logfold again`
+    const stops = async (product: Product, position: number): Promise<string> => {
+      const reason = `Partition 0: Position ${position} is not among the offsets 0 to 1`
+      const remedy =
+        'The log is not the one the store was folded from, or it lost records. Bring the log back, and start logfold again; or fold the view anew, from what the log has: logfold rebuild job'
       expect(await product.stopped()).toEqual({ code: 'offset-out-of-range', reason, remedy })
       expect(await product.meets()).toEqual(metStopped(reason, remedy, '200 2'))
-    })
-    await products.during(OTHER_FILE, async product => expect(await (await product.ready()).get('one')).toBe('200 1'))
+      return remedy
+    }
+    await products.during([], async product => await stops(product, 2))
     copyFileSync(file('newer'), file('log.sqlite'))
-    expect(await (await (await products.start()).ready()).meets()).toEqual(metWell('200 2'))
+    await products.during([], async product => expect(await (await product.ready()).meets()).toEqual(metWell('200 2')))
+    copyFileSync(file('older'), file('log.sqlite'))
+    await products.during([], async product => {
+      expect(await product.follow(await stops(product, 3))).toBe(2)
+      expect(await product.get('one')).toBe('200 1')
+      expect(await product.meets()).toEqual(metWell('200 1'))
+    })
   })
 
   it('two servers have exchanged their addresses', async () => {
@@ -82,8 +88,8 @@ describe.concurrent('a view is stopped for safety because of its store, and goes
     expect(await products.check(...exchanged)).toEqual([
       1,
       [
-        'FAILED  view job on ring/a  The server configured as shard a holds shard b',
-        'FAILED  view job on ring/b  The server configured as shard b holds shard a',
+        'FAILED  view job@1 on ring/a  The server configured as shard a holds shard b',
+        'FAILED  view job@1 on ring/b  The server configured as shard b holds shard a',
       ],
     ])
     const product = await (await products.start(...right)).ready()
@@ -99,44 +105,25 @@ describe.concurrent('a view is stopped for safety because of its store, and goes
     await using products = new Products(ONE_PARTITION)
     await products.during(ringOf({ a }), async product => {
       const stopped = await product.stopped()
-      const reason = expect.stringMatching(/^Shard a holds job@1:(\S+) of log (\S+) \(topic \1\), not job@1:(\S+) of log (\S+) \(topic \3\)$/)
+      const reason = expect.stringMatching(
+        /^Shard a holds (\S+):0 of log (\S+) \(topic (\S+)\), not (?!\1)\S+:0 of log (?!\2)\S+ \(topic (?!\3)\S+\)$/,
+      )
       expect(stopped).toEqual({ code: 'foreign-store', reason, remedy: FOREIGN_REMEDY })
       expect(await product.meets()).toEqual(metForeign(String(stopped.reason), FOREIGN_REMEDY))
+      expect(await products.check(...ringOf({ a }))).toEqual([1, [expect.stringMatching(/^FAILED {2}view job@1 on ring\/a {2}Shard a holds /)]])
+      const theirs = await keysOf(a, 1)
+      expect(await product.follow(FOREIGN_REMEDY)).toBe(2)
+      await write(product)
+      expect(await product.meets()).toEqual(metWell('200 1'))
+      expect(await keysOf(a, 1)).toEqual(theirs)
     })
-    await products.during(ringOf({ a }, 'mine:'), write)
-    expect(await (await (await others.start(...ringOf({ a }))).ready()).meets()).toEqual(metWell('200 1'))
-  })
-
-  it('its definition has another number of shards: the one that was added is left as it is', async () => {
-    await using redis = await startRedis({ servers: 3 })
-    const [a = '', b = '', c = ''] = redis.servers.map(({ address }) => address)
-    await using products = new Products(ONE_PARTITION)
-    await products.during(ringOf({ a, b }), async product => expect(await (await product.ready()).put('one', 1)).toBe('200'))
-    await products.during(ringOf({ a, b, c }), async product => {
-      const stopped = await product.stopped()
-      const reason = expect.stringMatching(/^What shard [ab] holds was folded by another definition of view job than the config's$/)
-      expect(stopped).toEqual({ code: 'definition-changed', reason, remedy: CHANGED_REMEDY })
-      expect(await product.put('new', 1)).toEqual({ answer: '503 view-stopped', detail: stopped.reason, remedy: CHANGED_REMEDY })
-      expect(await command(c, 'KEYS', '*')).toEqual([])
-    })
-    await products.during(ringOf({ a, b }), async product => expect(await (await product.ready()).get('one')).toBe('200 1'))
-    expect(await (await (await products.start(...ringOf({ a, b, c }, 'new:'))).ready()).meets()).toEqual(metWell('200 1'))
-  })
-
-  it('its definition has another format, order or schema', async () => {
-    await using products = new Products(ONE_PARTITION)
-    const schema = join(products.dataDir, 'job.schema.json')
-    writeFileSync(schema, '{"type": "number"}')
-    await products.during([], async product => expect(await (await product.ready()).put('one', 1)).toBe('200'))
-    for (const change of ['views.job.format=text', 'views.job.ordered=true', `views.job.jsonSchema=${schema}`]) {
-      await products.during(['--set', change], async product => {
-        expect(await product.stopped()).toEqual({ code: 'definition-changed', reason: CHANGED, remedy: CHANGED_REMEDY })
-        expect(await product.meets()).toEqual(metForeign(CHANGED, CHANGED_REMEDY))
-      })
-    }
-    expect(await products.check('--set', 'views.job.format=text')).toEqual([1, [`FAILED  view job on local/main  ${CHANGED}`]])
-    await products.during([], async product => expect(await (await product.ready()).get('one')).toBe('200 1'))
-    expect(await (await (await products.start('--set', 'views.job.ordered=true', ...OTHER_FILE)).ready()).meets()).toEqual(metWell('200 1'))
+    expect(await products.check(...ringOf({ a }))).toEqual([0, []])
+    const other = await (await others.start(...ringOf({ a }))).ready()
+    expect(await other.meets()).toEqual(metWell('200 1'))
+    // What is rebuilt there passes over what isn't theirs, too.
+    expect(await other.follow('logfold rebuild job')).toBe(3)
+    expect(await other.meets()).toEqual(metWell('200 1'))
+    expect(await (await (await products.start(...ringOf({ a }))).ready()).meets()).toEqual(metWell('200 1'))
   })
 
   it('it refuses data that it should take', async () => {
@@ -172,6 +159,63 @@ describe.concurrent('a view is stopped for safety because of its store, and goes
 })
 
 describe.concurrent('a view isn’t stopped, but', () => {
+  it('of another number of shards in the config goes on by its own, and the one that was added is left as it is, until it is resharded', async ({
+    expect,
+  }) => {
+    await using redis = await startRedis({ servers: 3 })
+    const [a = '', b = '', c = ''] = redis.servers.map(({ address }) => address)
+    const [, , ofC = ''] = idsOf('a', 'b', 'c')
+    await using products = new Products(ONE_PARTITION)
+    await products.during(ringOf({ a, b }), async product => expect(await (await product.ready()).put(ofC, 1)).toBe('200'))
+    const product = await (await products.start(...ringOf({ a, b, c }))).ready()
+    const step = 'The config has the backend ring, which has c beside what serves: to go over to that, logfold reshard create job --to ring'
+    expect(await product.meets(ofC)).toEqual(metWell('200 1', [step]))
+    expect(await command(c, 'KEYS', '*')).toEqual([])
+    expect(await product.follow(step)).toBe(2)
+    expect(await product.meets(ofC)).toEqual(metWell('200 1'))
+    expect(await Promise.all([a, b, c].map(address => keysOf(address, 1)))).toEqual([[], [], []])
+    expect(await keysOf(c, 2)).not.toEqual([])
+    expect(await products.check(...ringOf({ a, b, c }))).toEqual([0, []])
+  })
+
+  it('of another format, order, schema or topic in the config goes on by its own, until it is rebuilt', async ({ expect }) => {
+    await using products = new Products(ONE_PARTITION)
+    const schema = join(products.dataDir, 'job.schema.json')
+    writeFileSync(schema, '{"type": "number"}')
+    await products.during([], async product => expect(await (await product.ready()).put('one', 1)).toBe('200'))
+    const changes = [
+      [['views.job.ordered=true'], 'ordered true, and what serves false', '200 1'],
+      [['views.job.ordered=true', `views.job.jsonSchema=${schema}`], 'the JSON Schema of the view, and what serves was made without', '200 1'],
+      [
+        ['views.job.format=text'],
+        'format text, and what serves json; ordered false, and what serves true; no more JSON Schema, and what serves was made by one',
+        '200 1',
+      ],
+      [
+        ['views.job.topic=other', 'views.job.partitions=3'],
+        'topic other, and what serves job; partitions 3, and what serves 1; format json, and what serves text',
+        404,
+      ],
+    ] as const
+    let number = 1
+    for (const [sets, differs, after] of changes) {
+      const args = sets.flatMap(each => ['--set', each])
+      await products.during(args, async product => {
+        await product.ready()
+        const step = `The config has ${differs}: to go over to that, logfold rebuild job`
+        const { state, problem, next, get } = await product.meets()
+        expect({ state, problem, next, get }).toEqual({ state: 'serving', problem: undefined, next: [step], get: '200 1' })
+        expect(await product.follow(step)).toBe(++number)
+        expect(await product.get('one')).toEqual(after === 404 ? expect.objectContaining({ answer: '404 no-such-entry' }) : after)
+        expect(await nextSteps(product)).toEqual([])
+      })
+      expect(await products.check(...args)).toEqual([0, []])
+    }
+    using file = new DatabaseSync(join(products.dataDir, 'views.sqlite'), { readOnly: true })
+    const tables = file.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'job@%' AND type = 'table' ORDER BY name").all()
+    expect(tables.filter(({ name }) => !String(name).startsWith(`job@${number}`))).toEqual([])
+  })
+
   it('a Redis server that evicts counts as away, and is back once it doesn’t', async ({ expect }) => {
     await using redis = await startRedis({ servers: 2 })
     const [a = '', b = ''] = redis.servers.map(({ address }) => address)
@@ -189,8 +233,8 @@ describe.concurrent('a view isn’t stopped, but', () => {
       detail: evicts,
     })
     expect(await product.meets(ofA)).toEqual({
-      ...metWell('200 1'),
-      next: [remedy],
+      ...metWell('200 1', [remedy]),
+      problem: 'Shard b of job does not answer',
       readyz: `200 [+] view job serves: yes, but for shard b: ${evicts}`,
     })
     expect(await product.get(ofB)).toMatchObject({ answer: '503 view-unavailable' })

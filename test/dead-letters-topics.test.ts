@@ -74,7 +74,7 @@ describe('the dead letters of a view whose topic was made again', () => {
     await expect(replaying('1:0:0:id-of-job')).rejects.toMatchObject({
       code: 'foreign-dead-letter',
       message: 'The dead letter 1:0:0:id-of-job is of a topic with the id id-of-job; job is folded from job, whose id is new-id',
-      remedy: 'Drop it: logfold deadletters drop job 1:0:0:id-of-job. Where the view is given that topic again, it can be replayed',
+      remedy: 'Drop it: logfold deadletters drop job 1:0:0:id-of-job. Where reads go back to its generation, it can be replayed',
     })
     await folded(second, { both: '2' })
     expect(await replaying('1:0:0')).toEqual({ kind: 'replayed', place: '0:0' })

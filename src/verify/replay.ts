@@ -44,7 +44,7 @@ export async function replay(options: ReplayOptions, letter: string, signal: Abo
   const found = options.deadLetters.find(letter)
   if (found.topicId !== topic.id) {
     const detail = `The dead letter ${letter} is of a topic with the id ${found.topicId}; ${generation.view} is folded from ${topic.name}, whose id is ${topic.id}`
-    const remedy = `Drop it: logfold deadletters drop ${generation.view} ${found.letter}. Where the view is given that topic again, it can be replayed`
+    const remedy = `Drop it: logfold deadletters drop ${generation.view} ${found.letter}. Where reads go back to its generation, it can be replayed`
     throw new LogfoldError('foreign-dead-letter', detail, { remedy })
   }
   if (found.generation !== generation.number) {

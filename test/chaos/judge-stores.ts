@@ -74,6 +74,7 @@ async function judgeRedis(world: World, expected: Entries): Promise<readonly str
         `${name}/identity`,
         `${name}/opening`,
         `${name}/filled`,
+        'in_redis/fence',
         'in_redis/serving',
         ...checkpoints,
         ...ids.map(id => `${name}:${id}`),

@@ -23,12 +23,12 @@ describe('a view that is given another topic', () => {
     return running
   }
   const logfold = (...args: readonly string[]): Promise<Ran> => askLogfold(at(), args)
-  /** Each topic has a store of its own. */
   const startOn = async (topic: string): Promise<void> => {
     await running?.end('SIGTERM')
-    const set = [`views.job.topic=${topic}`, 'views.job.partitions=1', `backends.local.path=${join(folder.path, `${topic}.sqlite`)}`]
+    const set = [`views.job.topic=${topic}`, 'views.job.partitions=1']
     running = await startLogfold({ dataDir: folder.path, args: set.flatMap(each => ['--set', each]) })
   }
+  const order = async (...args: readonly string[]): Promise<void> => expect(await logfold(...args)).toMatchObject({ exitCode: 0, stderr: '' })
   const put = async (id: string): Promise<void> => {
     const headers = { 'content-type': 'application/json', prefer: 'wait=30' }
     expect((await fetch(`${at().url}/api/job/${id}`, { method: 'PUT', headers, body: '1' })).status).toBe(200)
@@ -60,19 +60,21 @@ describe('a view that is given another topic', () => {
       .map(line => line.split(/ {2,}/).filter((_, column) => column !== 1 && column < 4))
   }
 
-  it('has letters of both, told apart; those of the other one say nothing, are not replayed, and are dropped', async () => {
+  it('has letters of both, told apart; those of the other one say nothing, are not replayed, are dropped, and go with their generation', async () => {
     await startOn('first')
     await put('old')
     const first = await poison('first', 'old')
     expect(await listed()).toEqual([['1:0:1', '"old"', 'unresolved']])
 
     await startOn('second')
+    expect(await read('old')).toEqual({ status: 200, unresolved: true })
+    await order('rebuild', 'job', '--wait')
     await put('old')
     expect(await read('old')).toEqual({ status: 200, unresolved: false })
     const second = await poison('second', 'new')
     expect(await read('new')).toEqual({ status: 404, unresolved: true })
     expect(await listed()).toEqual([
-      ['1:0:1', '"new"', 'unresolved'],
+      ['2:0:1', '"new"', 'unresolved'],
       [`1:0:1:${first}`, '"old"', 'of another topic'],
     ])
     const { stdout: status } = await logfold('status', 'job', '--json')
@@ -81,24 +83,28 @@ describe('a view that is given another topic', () => {
       exitCode: 1,
       stdout: `
 Next
-  Drop it: logfold deadletters drop job 1:0:1:${first}. Where the view is given that topic again, it can be replayed
+  Drop it: logfold deadletters drop job 1:0:1:${first}. Where reads go back to its generation, it can be replayed
 `,
       stderr: `1:0:1:${first}  error: The dead letter 1:0:1:${first} is of a topic with the id ${first}; job is folded from second, whose id is ${second}\n`,
     })
     const replayed = await logfold('deadletters', 'replay', 'job', '--all', '--json')
     expect([replayed.exitCode, JSON.parse(replayed.stdout).results]).toEqual([
       1,
-      [expect.objectContaining({ letter: `1:0:1:${second}`, kind: 'still-faulty' })],
+      [expect.objectContaining({ letter: `2:0:1:${second}`, kind: 'still-faulty' })],
     ])
 
-    await startOn('first')
+    await order('reshard', 'reverse', 'job', '--yes')
     expect(await read('old')).toEqual({ status: 200, unresolved: true })
     expect(await read('new')).toEqual({ status: 404, unresolved: false })
     expect(await listed()).toEqual([
       ['1:0:1', '"old"', 'unresolved'],
-      [`1:0:1:${second}`, '"new"', 'of another topic'],
+      [`2:0:1:${second}`, '"new"', 'of another topic'],
     ])
-    expect(await logfold('deadletters', 'drop', 'job', '--other-topic')).toEqual({ exitCode: 0, stdout: `1:0:1:${second}  dropped\n`, stderr: '' })
+    expect(await logfold('deadletters', 'drop', 'job', '--other-topic')).toEqual({ exitCode: 0, stdout: `2:0:1:${second}  dropped\n`, stderr: '' })
     expect(await listed()).toEqual([['1:0:1', '"old"', 'unresolved']])
+
+    await order('reshard', 'switch', 'job', '--yes')
+    await order('reshard', 'complete', 'job', '--yes', '--wait')
+    expect(await listed()).toEqual([])
   })
 })

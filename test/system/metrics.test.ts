@@ -14,12 +14,16 @@ describe('/metrics of a running process', () => {
     folder.remove()
   })
 
+  const scrape = async (): Promise<string> => await (await fetch(`${running.adminUrl}/metrics`)).text()
+
   it('is what promtool takes for right: formats, names, units, help', async () => {
     const put = await fetch(`${running.url}/api/job/a`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '1' })
     expect(put.status).toBe(200)
     expect((await fetch(`${running.url}/api/job/a`)).status).toBe(200)
 
-    const metrics = await (await fetch(`${running.adminUrl}/metrics`)).text()
+    // What the stores say is looked at beside what is asked.
+    await expect.poll(scrape).toMatch(/^logfold_shard_up\{/m)
+    const metrics = await scrape()
     for (const name of ['logfold_records_read_total', 'logfold_apply_duration_seconds_bucket', 'logfold_shard_up', 'logfold_lag_records']) {
       expect(metrics).toMatch(new RegExp(`^${name}\\{.+\\} \\d`, 'm'))
     }

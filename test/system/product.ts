@@ -149,6 +149,11 @@ export class Product {
     return find() ?? {}
   }
 
+  /** Whether a line has this message so far. */
+  has(message: string): boolean {
+    return this.#lines().some(({ msg }) => msg === message)
+  }
+
   /** Settles once the worker has stopped the view, with what it logged of that. */
   async stopped(): Promise<Line> {
     const { code, reason, remedy } = await this.logged('The view was stopped for safety')

@@ -150,8 +150,8 @@ describe('a view of 500,000 entries on Kafka and a ring of three Redis servers,'
       }
       const { exitCode, stdout } = await runLogfold(['status', 'job', '--admin', each.adminUrl])
       expect(exitCode).toBe(0)
-      expect(stdout).toMatch(/^ {2}b +waiting +- +Shard b \(127\.0\.0\.1:\d+\): connection refused$/m)
-      expect(stdout).toMatch(/^ {2}a +up +[\d,]+ *$/m)
+      expect(stdout).toMatch(/^ {2}b +waiting +- +- +Shard b \(127\.0\.0\.1:\d+\): connection refused$/m)
+      expect(stdout).toMatch(/^ {2}a +up +[\d,]+ +\d+ MB *$/m)
     }
     // Behind its end for 30 s.
     await expect

@@ -96,7 +96,7 @@ describe('one topic of 100,000 records, folded at once into a ring of three Redi
       const found = await client.mgetBuffer(ids.map(id => `${name}:${id}`))
       for (const [at, id] of ids.entries()) values.set(id, String(found[at]))
       const checkpoints = Array.from({ length: PARTITIONS }, (_, partition) => `${name}/checkpoint/${partition}`)
-      const own = [`${name}/keys`, `${name}/identity`, `${name}/opening`, `${name}/filled`, ...checkpoints, 'in_redis/serving']
+      const own = [`${name}/keys`, `${name}/identity`, `${name}/opening`, `${name}/filled`, ...checkpoints, 'in_redis/fence', 'in_redis/serving']
       expect((await client.keys('*')).toSorted()).toEqual([...own, ...ids.map(id => `${name}:${id}`)].toSorted())
       expect(await client.mget('in_redis/serving', `${name}/filled`)).toEqual([name, '1'])
       expect(ids.length).toBeGreaterThan(folded.size / 6)

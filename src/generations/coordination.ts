@@ -53,6 +53,11 @@ export class Coordination {
     return this.#control
   }
 
+  /** Why the commands aren't known; undefined where they are. */
+  get problem(): LogfoldError | undefined {
+    return this.#control === undefined ? this.#problem : undefined
+  }
+
   /** How far this process has folded the commands: the next offset. */
   get folded(): Offset {
     return this.#control?.position ?? 0

@@ -122,7 +122,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   source(): Connected<Letters> {
-    if (this.#current === undefined) throw this.#problem
+    if (this.#current === undefined) throw this.#options.coordination.problem ?? this.#problem
     return this.#current.source()
   }
 
@@ -131,7 +131,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   }
 
   serving(): Serving {
-    if (this.#current === undefined) throw this.#problem
+    if (this.#current === undefined) throw this.#options.coordination.problem ?? this.#problem
     return this.#current.serving()
   }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { messageOf } from '../../src/model/errors.ts'
 import { differences } from '../chaos/judge-stores.ts'
 import { Ledger } from '../chaos/ledger.ts'
 import { type Felt, felt } from './felt.ts'
@@ -14,6 +15,9 @@ import { type BackendName, type Servers, startServers } from './servers.ts'
 import { type Shape, writtenOf } from './shapes.ts'
 import { dumpStores } from './stores.ts'
 import { World } from './world.ts'
+
+/** Of what was wrong when a run broke off. */
+const SHOWN_MAX = 10
 
 /** One change of where the view is, or of what it makes of a record. */
 export interface Move {
@@ -64,23 +68,28 @@ export interface ReshardResult extends Omit<ClientsJudged, 'violations'> {
 /** Runs all moves over the same processes, and judges after each. What logfold said stays where something was wrong. */
 export async function runReshard(options: ReshardOptions): Promise<ReshardResult> {
   const folder = mkdtempSync(join(tmpdir(), 'logfold-reshard-'))
-  await using servers = await startServers(options.heapMegabytes)
-  const keys = keysOf(options.entries)
   const ledger = new Ledger(writtenOf)
+  const result = await runIn(folder, options, ledger).catch(error => {
+    const seen = ledger.violations.slice(0, SHOWN_MAX).join('\n')
+    throw new Error(`The run broke off, see ${folder}: ${messageOf(error)}; until then: ${seen}`, { cause: error })
+  })
+  if (result.violations.length === 0) rmSync(folder, { recursive: true })
+  else writeFileSync(join(folder, 'violations.txt'), result.violations.join('\n'))
+  return result
+}
+
+/** Settles once all that was started is gone. */
+async function runIn(folder: string, options: ReshardOptions, ledger: Ledger): Promise<ReshardResult> {
+  const { entries, workers, from: backend, shape, heapMegabytes, say } = options
+  await using servers = await startServers(heapMegabytes)
+  const keys = keysOf(entries)
   await seed(servers.kafka.bootstrap, ledger, keys)
-  options.say(`${keys.all.length} keys; what logfold says is in ${folder}`)
+  say(`${keys.all.length} keys; what logfold says is in ${folder}`)
   const plainMs = await plainTimes(options, servers, folder)
-  await using world = await World.start({ folder, servers, workers: options.workers, backend: options.from, shape: options.shape })
+  await using world = await World.start({ folder, servers, workers, backend, shape })
   const run = new Run(options, world, ledger, keys)
   try {
-    const result = { ...(await run.run()), plainMs }
-    if (result.violations.length === 0) rmSync(folder, { recursive: true })
-    else writeFileSync(join(folder, 'violations.txt'), result.violations.join('\n'))
-    return result
-  } catch (error) {
-    throw new Error(`The run broke off, see ${folder}: ${(error as Error).message}; until then: ${ledger.violations.slice(0, 10).join('\n')}`, {
-      cause: error,
-    })
+    return { ...(await run.run()), plainMs }
   } finally {
     await run.end()
   }

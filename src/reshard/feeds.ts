@@ -92,7 +92,10 @@ export class Feeds {
       ending,
       started: this.#open(live, ending.signal).then(pipeline => this.#run(feed, pipeline)),
     }
-    feed.started.catch(this.#options.failed)
+    feed.started.catch(error => {
+      // It was taken away while this process was about to begin: its dead letters were closed before they were read.
+      if (!ending.signal.aborted || !isLogfoldError(error, 'closed')) this.#options.failed(error)
+    })
     return feed
   }
 

@@ -86,7 +86,11 @@ export class Chronicle {
     if (command.command === 'verified' && command.differences > 0) this.#violated(`${name} differs from the log: ${command.differences} differences`)
     if (command.command === 'switch' && !this.wasAccepted(name, 'verified') && command.forced?.includes(UNVERIFIED) !== true)
       this.#violated(`${name} was switched to, and nobody had verified it`)
-    if (command.command === 'dropped') this.left.set(name, command.left)
+    if (command.command === 'dropped') {
+      const forsaken = this.#state.generations.some(({ number, forsaken }) => number === command.generation && forsaken)
+      if (command.left.length > 0 && !forsaken) this.#violated(`${name} is left on ${command.left}, and no operator said that it may be`)
+      this.left.set(name, command.left)
+    }
   }
 
   #checkState(): void {

@@ -82,7 +82,10 @@ export class World implements LogReach, StoreReach {
       retentionMs: tellsRemoved ? random.pick([0, 0, 50, 500]) : random.int(2_000, 8_000),
       appended: (partition, offset, record) => this.judge.appended(partition, offset, record),
       removed: (partition, record) => this.judge.removed(partition, record, this.clock.nowMs),
-      commanded: (offset, { value }) => this.judge.chronicle.appended(offset, value),
+      commanded: (offset, { value }) => {
+        this.judge.chronicle.appended(offset, value)
+        if (!this.operated && this.judge.chronicle.made.size > 1) this.judge.violated('a second generation is made, and nobody asked for it')
+      },
     })
     const style = random.pick(['transaction', 'watch'] as const)
     const servers = SERVERS.filter(name => [...this.backends.values()].some(shards => shards.includes(name)))

@@ -14,6 +14,8 @@ const { values } = parseArgs({
   options: {
     /** Seeds that a mutant may survive at most. */
     seeds: { type: 'string', default: '1500' },
+    /** Only mutants that this has to notice: simulation or contract. */
+    by: { type: 'string', default: '' },
     /** Only mutants whose name has this in it. */
     only: { type: 'string', default: '' },
   },
@@ -115,7 +117,7 @@ const shorten = (text: string): string => (text.length <= 110 ? text : `${text.s
 function runMutants(): boolean {
   for (const path of COPIED) cpSync(path, join(copy, path), { recursive: true })
   symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'))
-  const chosen = mutants.filter(({ name }) => name.includes(values.only))
+  const chosen = mutants.filter(({ name, checks }) => name.includes(values.only) && (values.by === '' || checks.some(check => check === values.by)))
   if (chosen.some(({ checks }) => checks.includes('contract')) && ask('contract') !== undefined)
     throw new Error('The contract suite is red without any bug planted')
   console.log('| planted bug | caught by | what it said |\n|---|---|---|')

@@ -24,7 +24,10 @@ const simulated = (name: string, ...edits: readonly Edit[]): Mutant => ({ name, 
 const contracted = (name: string, ...edits: readonly Edit[]): Mutant => ({ name, edits, checks: ['contract'] })
 
 const STORE = 'test/simulation/shard.ts'
+const STORE_ADMIN = 'test/simulation/shard-admin.ts'
 const FOLD = 'src/pipeline/partition-fold.ts'
+const EFFECTS = 'src/reshard/effects.ts'
+const STATE = 'src/generations/state.ts'
 const LETTERS = 'src/pipeline/dead-letters.ts'
 const SQLITE = 'backends/sqlite/writer-thread.ts'
 const SQLITE_ADMIN = 'backends/sqlite/admin.ts'
@@ -36,7 +39,7 @@ const COMPARE = 'if (checkpoint.position !== batch.from || checkpoint.vouched !=
 const TRANSACTION = `    return await steps(() => {
       const refusal = this.#compare(meant, batch)
       if (refusal !== undefined) return refusal
-      this.#write(batch)
+      this.#write(meant, batch)
       return { kind: 'applied' }
     })`
 
@@ -52,8 +55,8 @@ const apart = (first: string, second: string): string => `    const refusal = aw
       return { kind: 'applied' as const }
     })`
 
-const DATA = 'for (const op of batch.ops) this.#writeOp(op)'
-const CHECKPOINT = 'this.#writeCheckpoint(batch)'
+const DATA = 'for (const op of batch.ops) this.#writeOp(meant, op)'
+const CHECKPOINT = 'this.#writeCheckpoint(meant, batch)'
 
 /** In the rules that a store keeps. */
 const inTheStore: readonly Mutant[] = [
@@ -64,23 +67,27 @@ const inTheStore: readonly Mutant[] = [
   simulated('the comparison outside the step', edit(STORE, TRANSACTION, apart('', `${DATA}; ${CHECKPOINT}`))),
   simulated(
     'a store that compares under WATCH, and does not look whether it was touched',
-    edit(STORE, 'if (this.#version !== seen.version) return false', ''),
+    edit(STORE, 'if (this.version(meant) !== seen.version) return false', ''),
   ),
   simulated(
     'deletes before sets, of a batch that is not folded to the last op of each id',
     edit('src/pipeline/latest-ops.ts', 'ops[taken - 1]?.id === op.id', 'ops[taken - 1]?.id === op.id && ops[taken - 1]?.kind === op.kind'),
-    edit(STORE, DATA, 'for (const op of batch.ops.toSorted((a, b) => (a.kind < b.kind ? -1 : 1))) this.#writeOp(op)'),
+    edit(STORE, DATA, 'for (const op of batch.ops.toSorted((a, b) => (a.kind < b.kind ? -1 : 1))) this.#writeOp(meant, op)'),
   ),
   simulated(
     'a missing checkpoint read as 0',
-    edit(STORE, 'return this.disk.checkpoints.get(partition)', 'return this.disk.checkpoints.get(partition) ?? checkpointZero'),
+    edit(
+      STORE,
+      'return this.copy(meant).checkpoints.get(partition)',
+      'return this.copy(meant).checkpoints.get(partition) ?? { position: 0, vouched: 0, tombstonesRemovedTo: -1, leaderEpoch: -1, atEndMs: 0 }',
+    ),
   ),
-  simulated('a shard that is opened anew without being emptied', edit(STORE, 'this.disk.clear()', 'this.disk.filled = false')),
+  simulated('a shard that is opened anew without being emptied', edit(STORE_ADMIN, 'copy.clear()', 'copy.filled = false')),
   simulated(
     'a shard marked as filled without a look at what it vouches for',
-    edit(STORE, ' || !vouchesFor(checkpoints, endOffsets)) return false', ') return false'),
+    edit(STORE_ADMIN, ' || !vouchesFor(checkpoints, endOffsets)) return false', ') return false'),
   ),
-  simulated('a mark of being filled that outlives the data', edit(STORE, 'this.disk.clear()', 'this.disk.values.clear()')),
+  simulated('a mark of being filled that outlives the data', edit(STORE_ADMIN, 'copy.clear()', 'copy.values.clear()')),
   simulated(
     'a read that does not ask for identity and mark',
     edit(STORE, '      this.#assertFilled(meant)\n      return values', '      return values'),
@@ -156,6 +163,60 @@ const aboveTheSeams: readonly Mutant[] = [
   ),
 ]
 
+const FENCED = "if (shard.disk.dropped.has(meant.generation.uid)) return 'dropped'"
+
+/** In what makes, switches and drops generations. */
+const inReshards: readonly Mutant[] = [
+  simulated('an opening that no fence keeps out', edit(STORE_ADMIN, FENCED, '')),
+  simulated(
+    'an opening that no fence keeps out, by a worker that does not ask what is to be there',
+    edit(STORE_ADMIN, FENCED, ''),
+    edit('src/reshard/feeds.ts', "if (state === undefined || state.role === 'leaving') return false", 'if (state === undefined) return true'),
+  ),
+  simulated(
+    'a drop that takes the identity last',
+    edit(STORE_ADMIN, 'copy.identity = undefined\n    copy.filled = false', ''),
+    edit(STORE_ADMIN, 'if (copy.identity !== undefined) return true', ''),
+  ),
+  simulated('identities that are not compared', edit(STORE, "=== undefined ? { kind: 'open' }", "!== 'uid' ? { kind: 'open' }")),
+  simulated(
+    'a process that goes over to what lacks things it has told',
+    edit(
+      'src/generations/live-view.ts',
+      'if (told.every((position, partition) => (vouched[partition] ?? 0) >= position)) return true',
+      'if (told.length >= 0) return true',
+    ),
+  ),
+  simulated(
+    'a process that stays with what served before',
+    edit('src/generations/live-view.ts', 'if (target !== undefined && target !== current &&', 'if (target !== undefined && current === undefined &&'),
+  ),
+  simulated('a drop that does not wait for readers', edit(EFFECTS, 'if (readers.length > 0)', 'if (readers.length < 0)')),
+  simulated(
+    'a server that is away taken for one with nothing left',
+    edit(
+      EFFECTS,
+      "if (!isLogfoldError(one.reason, 'view-unavailable') || !state.forsaken) throw one.reason",
+      'if (one.reason !== undefined) continue',
+    ),
+  ),
+  simulated(
+    'a switch without a verification',
+    edit(STATE, "return isVerified(meant) || forced.includes(UNVERIFIED) ? undefined : 'not-verified'", 'return undefined'),
+    edit(EFFECTS, " || !isVerified(next.state) || !goesTo(next, 'serving')", " || !goesTo(next, 'serving')"),
+    edit(
+      EFFECTS,
+      '(await unverified(next)) !== undefined || (await notReady(next, parts.signal)) !== undefined',
+      '(await notReady(next, parts.signal)) !== undefined',
+    ),
+  ),
+  simulated('a command accepted that is out of date', edit(STATE, "if (command.after !== state.last) return refused('out-of-date')", '')),
+  simulated(
+    'a first generation made beside one that another process made',
+    edit('src/generations/first.ts', 'if (generations.length > 0) return', ''),
+  ),
+]
+
 /** In the backends themselves. */
 const inTheBackends: readonly Mutant[] = [
   contracted('SQLite: no compare', edit(SQLITE, COMPARE, 'if (checkpoint.position < 0) return')),
@@ -224,4 +285,4 @@ const inTheBackends: readonly Mutant[] = [
   ),
 ]
 
-export const mutants: readonly Mutant[] = [...inTheStore, ...aboveTheSeams, ...inTheBackends]
+export const mutants: readonly Mutant[] = [...inTheStore, ...aboveTheSeams, ...inReshards, ...inTheBackends]

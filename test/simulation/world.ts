@@ -19,6 +19,8 @@ import { configOf, type Role, Worker } from './worker.ts'
 
 const SERVERS = ['a', 'b', 'c', 'd'] as const
 const SHARDS_MAX = 3
+/** Longer than any seed. */
+const LONG_MS = 86_400_000
 const CLIENTS = ['ann', 'bob'] as const
 
 /** All there is in one simulation, shaped by its seed. */
@@ -62,6 +64,9 @@ export class World implements LogReach, StoreReach {
     this.clock = new Clock(runAs)
     this.trace = new Trace(() => this.clock.nowMs, print)
     this.network = new Network(this.clock, random.fork(), this.trace)
+    this.operated = random.chance(0.7)
+    this.gentle = this.operated && random.chance(0.15)
+    if (this.gentle) this.network.weather = BREEZE
     const partitions = random.int(1, 3)
     this.shards = SERVERS.slice(0, random.int(1, SHARDS_MAX))
     const first = random.int(0, SERVERS.length - 1)
@@ -79,7 +84,7 @@ export class World implements LogReach, StoreReach {
       watched: 'job',
       tellsRemoved,
       // One that goes by time must be long enough for a fold from 0.
-      retentionMs: tellsRemoved ? random.pick([0, 0, 50, 500]) : random.int(2_000, 8_000),
+      retentionMs: this.gentle ? LONG_MS : tellsRemoved ? random.pick([0, 0, 50, 500]) : random.int(2_000, 8_000),
       appended: (partition, offset, record) => this.judge.appended(partition, offset, record),
       removed: (partition, record) => this.judge.removed(partition, record, this.clock.nowMs),
       commanded: (offset, { value }) => {
@@ -93,9 +98,6 @@ export class World implements LogReach, StoreReach {
     this.servers = new Map(this.stores.map(shard => [shard.name, shard]))
     this.config = configOf(partitions, random.chance(0.5), random.pick(['refuse', 'serve']))
     this.ids = Array.from({ length: random.int(2, 9) }, (_, number) => `k${number}`)
-    this.operated = random.chance(0.7)
-    this.gentle = this.operated && random.chance(0.15)
-    if (this.gentle) this.network.weather = BREEZE
     this.clients = CLIENTS.map(name => new Client(this, name))
   }
 

@@ -86,7 +86,7 @@ export class ShardHealth {
 
   /** Somebody was told that the shard vouches for so much. */
   saw(vouched: readonly Offset[]): void {
-    if (this.#now.kind === 'up') this.#highest = vouched.map((position, partition) => Math.max(position, this.#highest[partition] ?? 0))
+    if (this.#now.kind === 'up') this.#highest = higher(vouched, this.#highest)
   }
 
   /** A read met something that doesn't fit: the next look comes at once. */
@@ -111,12 +111,14 @@ export class ShardHealth {
     try {
       // In this order: what is filled now vouches, a moment later, for at least that much.
       const filled = await reader.filled(this.shard)
+      // What others saw while this answer was under way, may be newer than it.
+      const highest = this.#highest
       const vouched = await reader.vouched(this.shard)
       this.#vouched = vouched
       if (!filled) return { kind: 'folding', progress: await this.#foldingProgress(vouched) }
-      const behind = this.#highest.some((highest, partition) => (vouched[partition] ?? 0) < highest)
-      if (behind) return { kind: 'behind', progress: progressOf(vouched, this.#highest) }
-      this.#highest = vouched
+      const behind = highest.some((position, partition) => (vouched[partition] ?? 0) < position)
+      if (behind) return { kind: 'behind', progress: progressOf(vouched, highest) }
+      this.#highest = higher(vouched, this.#highest)
       return { kind: 'up' }
     } catch (error) {
       if (!isAnswer(error)) throw error
@@ -133,6 +135,9 @@ export class ShardHealth {
     }
   }
 }
+
+const higher = (a: readonly Offset[], b: readonly Offset[]): readonly Offset[] =>
+  a.map((position, partition) => Math.max(position, b[partition] ?? 0))
 
 /** Each partition counts up to its total: what is beyond makes up for nothing elsewhere. */
 const progressOf = (vouched: readonly Offset[], totals: readonly Offset[]): Progress => ({

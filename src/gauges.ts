@@ -18,16 +18,20 @@ export interface Gauged<Letters extends ClosableDeadLetters> {
 /** Sets the gauges that nothing else does: what serves, each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
 export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
   let looking: Promise<void> | undefined
+  const { shardUp, shardEntries, shardBytes } = gauged.metrics
+  const connected = new Kept([shardUp, shardEntries, shardBytes])
   // One that takes longer than the delay, as a store hangs, holds up the next: else they would queue, and ending would wait for all.
   const seen = new WeakSet<ViewBackend>()
   const lookOnce = (): void => {
     if (looking !== undefined) return
     for (const { backend } of gauged.stores.all()) seen.add(backend)
-    looking = look(gauged).finally(() => {
+    looking = look(gauged, connected).finally(() => {
       looking = undefined
     })
   }
   const stores = setInterval(lookOnce, STORES_DELAY_MS)
+  const { shardServes, shardMissing } = gauged.metrics
+  const shards = new Kept([shardServes, shardMissing])
   const generations = new GenerationGauges(gauged.metrics)
   const serving = setInterval(() => {
     // What was connected since the last look, as at the start, tells soon.
@@ -36,6 +40,7 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
       gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))
       for (const [shard, health] of view.health()) gaugeHealth(gauged.metrics, view.name, shard, health)
     }
+    shards.keep([...gauged.views.values()].flatMap(view => [...view.health().keys()].map(shard => ({ view: view.name, shard }))))
     generations.set([...gauged.views.values()].flatMap(view => view.generations))
   }, SERVING_DELAY_MS)
   return async () => {
@@ -45,7 +50,7 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
   }
 }
 
-async function look<Letters extends ClosableDeadLetters>({ metrics, stores, views }: Gauged<Letters>): Promise<void> {
+async function look<Letters extends ClosableDeadLetters>({ metrics, stores, views }: Gauged<Letters>, connected: Kept): Promise<void> {
   const generations = [...views.values()].flatMap(view => view.generations)
   /** Two rings may share a server, under the same shard's name: each holds a part of what stands there. */
   const totals = new Map<string, Totals>()
@@ -62,15 +67,38 @@ async function look<Letters extends ClosableDeadLetters>({ metrics, stores, view
   for (const live of generations) {
     const labels = { view: live.generation.view, generation: String(live.number) }
     const etaSeconds = live.state.role === 'next' ? await etaOf(live) : undefined
-    if (etaSeconds === undefined) metrics.buildEta.remove(labels)
+    const isNext = live.state.role === 'next' && views.get(live.generation.view)?.generation(live.number) === live
+    if (etaSeconds === undefined || !isNext) metrics.buildEta.remove(labels)
     else metrics.buildEta.set(labels, etaSeconds)
   }
+  connected.keep([...totals.values()].map(({ backend, shard }) => ({ backend, shard })))
   for (const { backend, shard, entries, bytes } of totals.values()) {
     const labels = { backend, shard }
     if (entries === undefined) metrics.shardEntries.remove(labels)
     else metrics.shardEntries.set(labels, entries)
     if (bytes === undefined) metrics.shardBytes.remove(labels)
     else metrics.shardBytes.set(labels, bytes)
+  }
+}
+
+interface Removable {
+  remove(labels: Readonly<Record<string, string>>): void
+}
+
+/** The series of gauges that go when what they are of is gone. */
+class Kept {
+  readonly #gauges: readonly Removable[]
+  #known = new Map<string, Readonly<Record<string, string>>>()
+
+  constructor(gauges: readonly Removable[]) {
+    this.#gauges = gauges
+  }
+
+  /** @param series all there are */
+  keep(series: readonly Readonly<Record<string, string>>[]): void {
+    const now = new Map(series.map(labels => [JSON.stringify(labels), labels]))
+    for (const [key, labels] of this.#known) if (!now.has(key)) for (const gauge of this.#gauges) gauge.remove(labels)
+    this.#known = now
   }
 }
 
@@ -139,7 +167,7 @@ class GenerationGauges {
   }
 
   set(generations: readonly Live[]): void {
-    const { generationRole, buildRate, verifyDifferences } = this.#metrics
+    const { generationRole, buildRate, buildEta, verifyDifferences } = this.#metrics
     const now = new Map<string, { readonly view: string; readonly generation: string; readonly role: string }>()
     for (const live of generations) {
       const labels = { view: live.generation.view, generation: String(live.number) }
@@ -151,7 +179,7 @@ class GenerationGauges {
     for (const [key, { role, ...labels }] of this.#known) {
       if (now.has(key)) continue
       generationRole.remove({ ...labels, role })
-      if (role === 'next') buildRate.remove(labels)
+      if (role === 'next') for (const gauge of [buildRate, buildEta]) gauge.remove(labels)
       if (![...now.values()].some(each => each.view === labels.view && each.generation === labels.generation)) verifyDifferences.remove(labels)
     }
     this.#known = now

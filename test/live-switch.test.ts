@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { COMMAND_FORMAT } from '../src/generations/command.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import type { Log, LogReader } from '../src/model/log.ts'
-import { fill, fillShard, type HostedProcess, HostedWorld } from './support/hosted-world.ts'
+import { changedLog, fill, fillShard, type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
 
 const VIEW = 'job'
@@ -171,12 +171,7 @@ function endingControl(log: Log): { readonly log: Log; readonly end: (error: Err
     if (args[0].name !== 'logfold.control') return inner
     return { next: waitMs => Promise.race([inner.next(waitMs), ended.promise]), close: () => inner.close() }
   }
-  return { log: new Proxy(log, { get: (target, key) => (key === 'reader' ? reader : bound(target, key)) }), end: ended.reject }
-}
-
-function bound(target: Log, key: string | symbol): unknown {
-  const member: unknown = Reflect.get(target, key, target)
-  return typeof member === 'function' ? member.bind(target) : member
+  return { log: changedLog(log, { reader }), end: ended.reject }
 }
 
 describe('a control topic that can no longer be read', () => {

@@ -12,7 +12,7 @@ async function twoGenerations(world: HostedWorld, vouched = 5): Promise<HostedPr
   const process = await world.process({ role: 'api' })
   await fill(process.live(1), 5)
   await fill(await process.create(2, 'ring3'), vouched)
-  await until(() => expect(process.hosted.live.serving().generation.number).toBe(1))
+  await until(() => expect([process.hosted.live.serving().generation.number, process.live(2).vouched()]).toEqual([1, [vouched]]))
   return process
 }
 

@@ -11,6 +11,7 @@ import { World } from './reshard-world.ts'
 
 /** More than a drop deletes in one step. */
 const ENTRIES = 12_000
+const LATE_MS = 120_000
 
 /** Each life ends at one of these, with what was written before it; what it answers meanwhile is right. */
 async function die(world: World, deaths: Deaths, first?: (member: Member) => Promise<void>): Promise<void> {
@@ -19,7 +20,10 @@ async function die(world: World, deaths: Deaths, first?: (member: Member) => Pro
     const member = await world.start('all', death)
     const reads = new Reads(member, world.fixed)
     const ordering = nth === 0 && member.running ? first?.(member) : undefined
+    // One that doesn't come there ends otherwise.
+    const late = setTimeout(() => member.signal('SIGTERM'), LATE_MS)
     const [ended] = await Promise.all([member.ended(), ordering])
+    clearTimeout(late)
     expect([death, ended]).toEqual([death, 'SIGKILL'])
     expect([death, await reads.end()]).toEqual([death, []])
   }

@@ -110,6 +110,34 @@ describe.concurrent('a view is stopped for safety, and goes on when the remedy w
     expect(await products.check()).toEqual([0, []])
   })
 
+  it('its topic is deleted', async () => {
+    const topic = 'deleted'
+    await using products = productsOn(topic)
+    await products.during([], async product => {
+      await product.ready()
+      expect(await product.put('one', 1)).toBe('200')
+      await administer(kafka.bootstrap, admin => admin.deleteTopics({ topics: [topic] }))
+      const reason = expect.stringMatching(/^The topic deleted \(id [\w-]{22}\) is no longer there$/)
+      const remedy = `Make it again, with its records if they are kept elsewhere: one that is made again is another topic, whatever its name. ${BY_REBUILD}`
+      const stopped = await product.stopped()
+      expect(stopped).toEqual({ code: 'topic-missing', reason, remedy })
+      expect(await product.meets()).toEqual(metStopped(String(stopped.reason), remedy, '200 1'))
+    })
+    await products.during([], async product => {
+      const problem = 'Kafka has no topic deleted'
+      const { remedy } = await product.logged('The view waits for its topic')
+      expect(remedy).toMatch(
+        /^The view goes on by itself once its topic is as it was\. .*: logfold rebuild job\. Set create: true on the view, .*kafka-topics\.sh/,
+      )
+      const told = { answer: '503 topic-missing', detail: problem, remedy: String(remedy) }
+      const readyz = `503 [-] view job serves: ${problem}`
+      expect(await product.meets()).toEqual({ state: 'waiting', problem, next: [remedy], readyz, get: told, put: told })
+      expect(await product.follow(BY_REBUILD)).toBe(2)
+      expect(await product.put('one', 2)).toBe('200')
+      expect(await product.meets()).toEqual(metWell('200 2'))
+    })
+  })
+
   it.each([
     ['while it runs', 'grown-at-once'],
     ['and logfold started again', 'grown-before'],

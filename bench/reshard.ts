@@ -38,7 +38,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     from: 'ring3',
     shape: 'written',
     moves,
-    cancelled: 'ring4',
+    cancelled: moves.at(-1)?.to === 'ring4' ? 'ring3' : 'ring4',
     seconds: Number(values.seconds),
     plain: true,
     heapMegabytes: 512,

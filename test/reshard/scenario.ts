@@ -57,8 +57,7 @@ export interface Moved {
   readonly before: Felt
 }
 
-export interface ReshardResult extends Omit<ClientsJudged, 'violations'> {
-  readonly violations: readonly string[]
+export interface ReshardResult extends ClientsJudged {
   readonly moves: readonly Moved[]
   readonly plainMs: ReadonlyMap<BackendName, number>
   readonly peaks: ReadonlyMap<string, number>
@@ -115,7 +114,6 @@ class Run {
   readonly #ledger: Ledger
   readonly #keys: ReshardKeys
   readonly #load: Load
-  readonly #violations: string[] = []
   #backend: BackendName
   #shape: Shape
   #generation = 1
@@ -145,8 +143,7 @@ class Run {
     if (cancelled !== undefined) await this.#cancel(cancelled)
     const peaks = this.#world.peaks()
     const history = await readHistory(this.#world, this.#ledger, this.#keys)
-    const { violations, ...judged } = judgeClients(this.#ledger, history, this.#keys)
-    return { ...judged, violations: [...this.#violations, ...violations], moves, peaks, counts: this.#ledger.counts }
+    return { ...judgeClients(this.#ledger, history, this.#keys), moves, peaks, counts: this.#ledger.counts }
   }
 
   async #move({ to, shape = this.#shape, backAndForth = false }: Move): Promise<Moved> {
@@ -179,9 +176,18 @@ class Run {
     this.#generation = generation
     await this.#load.stop()
     const [before, building] = [felt(this.#ledger, startedMs, createdMs), felt(this.#ledger, createdMs, readyAtMs)]
-    const felts = switches.map(each => ({ ...each, felt: felt(this.#ledger, each.sentMs, each.sentMs + each.tookMs) }))
-    const moved = { from, to: `${to}, ${shape}`, readyMs, verifyMs, goneMs, switches: felts, before, building }
-    say(`${moved.from} → ${moved.to}: ready after ${Math.round(readyMs)} ms, switched in ${switches.map(({ tookMs }) => tookMs).join(', ')} ms`)
+    const moved = {
+      from,
+      to: `${to}, ${shape}`,
+      readyMs,
+      verifyMs,
+      goneMs,
+      switches: switches.map(each => ({ ...each, felt: felt(this.#ledger, each.sentMs, each.sentMs + each.tookMs) })),
+      before,
+      building,
+    }
+    const felts = moved.switches.map(({ tookMs, felt }) => `${tookMs} ms (slowest read ${felt.longestMs} ms, none answered for ${felt.gapMs} ms)`)
+    say(`${from} → ${moved.to}: ready after ${Math.round(readyMs)} ms, switched in ${felts.join(', ')}`)
     return moved
   }
 
@@ -194,7 +200,7 @@ class Run {
     await takeAway(this.#world, 'cancel', generation)
     await this.#load.stop()
     const after = await dumpStores(this.#world, serving)
-    this.#violations.push(...after.violations, ...differences('the dump after cancel', after.entries, before.entries))
+    this.#ledger.violations.push(...after.violations, ...differences('the dump after cancel', after.entries, before.entries))
   }
 
   async #judge(): Promise<void> {
@@ -202,6 +208,6 @@ class Run {
     const history = await readHistory(this.#world, this.#ledger, this.#keys)
     const serving = { backend: this.#backend, generation: this.#generation }
     const parts = { history, ledger: this.#ledger, shape: this.#shape }
-    this.#violations.push(...(await judgeServing(this.#world, parts, serving)))
+    this.#ledger.violations.push(...(await judgeServing(this.#world, parts, serving)))
   }
 }

@@ -236,8 +236,12 @@ function operateOnce(world: World): void {
 
 /** One sleeps, perhaps for so long that it is gone to the others. */
 function doze(world: World): void {
+  const { random, clock } = world
   pause(world)
-  world.lingerMs = world.random.int(5_000, 70_000)
+  world.lingerMs = random.int(5_000, 70_000)
+  for (let left = random.int(0, 4); left > 0; left--) clock.after(random.float() * world.lingerMs, undefined, () => operateOnce(world))
+  // It wakes up while what was done meanwhile is fresh, or not.
+  if (random.chance(0.5)) clock.after(world.lingerMs, undefined, () => wakeOne(world))
 }
 
 type Action = readonly [name: string, weight: number, act: (world: World) => void]
@@ -267,7 +271,7 @@ const usual: readonly Action[] = [
 
 const operating: readonly Action[] = [
   ['operate', 14, operateOnce],
-  ['doze', 1, doze],
+  ['doze', 3, doze],
 ]
 
 /** What stops a view for good, so that little else would be seen: in few seeds. */

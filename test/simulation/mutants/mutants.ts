@@ -171,7 +171,11 @@ const inReshards: readonly Mutant[] = [
   simulated(
     'an opening that no fence keeps out, by a worker that does not ask what is to be there',
     edit(STORE_ADMIN, FENCED, ''),
-    edit('src/reshard/feeds.ts', "if (state === undefined || state.role === 'leaving') return false", 'if (state === undefined) return true'),
+    edit(
+      'src/reshard/feeds.ts',
+      'const signal = AbortSignal.timeout(LEARN_MS)',
+      "if (why === 'lost') return true\n    const signal = AbortSignal.timeout(LEARN_MS)",
+    ),
   ),
   simulated(
     'a drop that takes the identity last',

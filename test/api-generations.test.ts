@@ -136,7 +136,8 @@ describe('a generation is held', () => {
     await using world = await startWorld()
     const { view, url } = world
     const { reader } = view
-    view.movedOn = async () => true
+    const movedOn = vi.fn(async () => true)
+    view.movedOn = movedOn
     let pages = 0
     view.reader = {
       get: ids => reader.get(ids),
@@ -150,5 +151,6 @@ describe('a generation is held', () => {
     const answer = await fetch(`${url}/api/job`)
     await expect(answer.text()).rejects.toThrow('terminated')
     await until(() => expect(view.held).toBe(0))
+    expect(movedOn).not.toHaveBeenCalled()
   })
 })

@@ -27,7 +27,7 @@ it('a topic that is missing is told, once, and the view begins when it is there'
   expect(waits()).toBe(1)
 })
 
-it('a topic with other partitions is told; and one that is made again is a stop of the generation that was folded from it', async () => {
+it('a topic with other partitions is told, and the view begins once the config has as many', async () => {
   await using world = await HostedWorld.make()
   await world.log.topic({ ...viewConfig, name: 'other', partitions: 3 })
   const process = await world.start({ role: 'api', config: { topic: 'other' } })

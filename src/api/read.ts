@@ -15,6 +15,8 @@ export interface Read {
   places(): Promise<string | undefined>
 }
 
+const LATE_READ_MS = 60_000
+
 /** What a store says that no longer holds what it was asked for; perhaps as another generation serves by now. */
 const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed'] as const
 
@@ -47,11 +49,13 @@ export async function reading(
 async function held(serving: Serving, response: Response, work: () => Promise<void>): Promise<void> {
   const release = serving.hold()
   const cut = (): unknown => response.destroy()
-  serving.ending.addEventListener('abort', cut)
+  // This process still answers from what leaves: it can't read what serves. Nor may what begins now go on for ever.
+  const ending = serving.ending.aborted ? AbortSignal.timeout(LATE_READ_MS) : serving.ending
+  ending.addEventListener('abort', cut)
   try {
     await work()
   } finally {
-    serving.ending.removeEventListener('abort', cut)
+    ending.removeEventListener('abort', cut)
     release()
   }
 }

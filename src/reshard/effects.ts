@@ -7,6 +7,7 @@ import { failPoint } from '../model/fail-point.ts'
 import { generationName } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
 import { UNTIL, type Until } from '../model/until.ts'
+import type { ViewBackend } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { mayRead, notReady, openedAnew, readersLacking, unverified } from './checks.ts'
 import type { VerifyOf } from './verifying.ts'
@@ -145,15 +146,27 @@ async function drop(parts: EffectParts): Promise<'done' | 'nothing'> {
 }
 
 /** Once no live process answers from it. @throws what keeps it */
-async function dropOne(
-  { view, coordination, signal, logger }: EffectParts,
-  { generation, number, state, backend }: Live,
-): Promise<'done' | 'nothing'> {
-  if (backend === undefined) return 'nothing'
+async function dropOne({ view, coordination, signal, logger }: EffectParts, live: Live): Promise<'done' | 'nothing'> {
+  const { generation, number, state, backend } = live
+  if (backend === undefined && !(state.forsaken && hasNoAddress(live))) return 'nothing'
   const name = generationName(generation)
   const readers = mayRead(await coordination.presence().certainlyLiving(signal), view.name, number, state.since)
   if (readers.length > 0)
     throw new LogfoldError('view-unavailable', `${name} leaves once nobody answers from it any more; now do ${readers.join(', ')}`)
+  const left = backend === undefined ? [...state.pinned.shards] : await dropShards(backend, live, signal)
+  await view.source().deadLetters.dropGeneration(number, signal)
+  failPoint('keeper/deleted')
+  const sent = await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
+  if (sent.kind === 'refused') return 'nothing'
+  logger.info('A generation was taken away', { generation: name, left })
+  return 'done'
+}
+
+/** The config has no address for a shard of it. */
+export const hasNoAddress = (live: Live): boolean => live.unreadable()?.code === 'backend-unknown'
+
+/** @returns the shards on which something stays, where that may be. @throws what keeps it from being taken away elsewhere */
+async function dropShards(backend: ViewBackend, { generation, state }: Live, signal: AbortSignal): Promise<string[]> {
   const admin = backend.admin(generation)
   const each = await Promise.allSettled(backend.shards.map(shard => admin.drop(shard, signal)))
   signal.throwIfAborted()
@@ -163,12 +176,7 @@ async function dropOne(
     if (!isLogfoldError(one.reason, 'view-unavailable') || !state.forsaken) throw one.reason
     left.push(backend.shards[at] ?? '')
   }
-  await view.source().deadLetters.dropGeneration(number, signal)
-  failPoint('keeper/deleted')
-  const sent = await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
-  if (sent.kind === 'refused') return 'nothing'
-  logger.info('A generation was taken away', { generation: name, left })
-  return 'done'
+  return left
 }
 
 export const effects: readonly ((parts: EffectParts) => Promise<'done' | 'nothing'>)[] = [show, verify, goOver, complete, drop]

@@ -6,7 +6,7 @@ import type { Log, Membership } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
-import { type EffectParts, effects } from './effects.ts'
+import { type EffectParts, effects, hasNoAddress } from './effects.ts'
 import type { VerifyOf } from './verifying.ts'
 
 /** An effect that can't be had now is tried again after this. */
@@ -14,8 +14,8 @@ const LOOK_MS = 1_000
 /** Right after something was done, or something changed, there may be more to do. */
 const AGAIN_MS = 20
 
-/** Its store isn't just on the way. */
-const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => live.unreadable()?.code === 'backend-unknown'
+/** Its store isn't just on the way, and something is to be done there. */
+const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => hasNoAddress(live) && !live.state.forsaken
 
 export interface KeeperOptions {
   readonly view: LiveView<DeadLetters>

@@ -209,4 +209,17 @@ describe('who keeps the view', () => {
     process.stores.reconfigure(world.backendsOf({ ring2: ['a', 'b'], ring3: ['c', 'd', 'e'] }))
     await until(() => expect(process.hosted.keeps).toBe(true))
   })
+
+  it('lets go what was forsaken also where no config has a backend of it any more', async () => {
+    await using world = await HostedWorld.make()
+    const process = await world.process({ backends: { ring2: ['a', 'b'] } })
+    await until(() => expect(process.hosted.keeps).toBe(true))
+    const other = await world.process({ role: 'api' })
+    await other.create(2, 'ring3')
+    await until(() => expect(process.hosted.keeps).toBe(false))
+    await other.send({ command: 'cancel', view: VIEW, generation: 2, forced: ['left'] })
+    await rolesAre(process, { 1: 'serving' })
+    const taken = process.logger.lines.filter(({ message }) => message === 'A generation was taken away').map(({ fields }) => fields)
+    expect(taken).toEqual([{ generation: 'job@2', left: ['c', 'd', 'e'] }])
+  })
 })

@@ -8,6 +8,7 @@ import { LiveView } from './generations/live-view.ts'
 import type { PresenceRecord } from './generations/presence-record.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { LogfoldError } from './model/errors.ts'
+import { failPoint } from './model/fail-point.ts'
 import { generationName } from './model/generation.ts'
 import type { Log } from './model/log.ts'
 import type { Logger } from './model/logger.ts'
@@ -64,7 +65,10 @@ export class HostedView {
       openStore: (backend, pinned) => stores.open(backend, pinned),
       openDeadLetters: (at, letters, of) => new DeadLetters(at, letters, of, logger),
       logger,
-      switched: tookMs => metrics.switchDuration.observe({ view: name }, tookMs / 1_000),
+      switched: tookMs => {
+        metrics.switchDuration.observe({ view: name }, tookMs / 1_000)
+        failPoint('view/went-over')
+      },
       failed,
     })
     this.rules = new GenerationRules({

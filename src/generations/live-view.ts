@@ -1,6 +1,5 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
-import { failPoint } from '../model/fail-point.ts'
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
@@ -260,7 +259,6 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
         const tookMs = Math.round(performance.now() - this.#learnedMs)
         this.#options.logger.info('Reads are answered from another generation', { from: current.number, to: target.number, tookMs })
         this.#options.switched?.(tookMs)
-        failPoint('view/went-over')
       }
     }
     for (const watcher of this.#watchers) watcher()

@@ -142,9 +142,9 @@ export class Product {
     return this.#address('admin')
   }
 
-  /** Settles with the first line that has this message. */
-  async logged(message: string): Promise<Line> {
-    const find = (): Line | undefined => this.#lines().find(({ msg }) => msg === message)
+  /** Settles with the first line that has this message, and is about this shard. */
+  async logged(message: string, shard?: string): Promise<Line> {
+    const find = (): Line | undefined => this.#lines().find(line => line.msg === message && (shard === undefined || line.shard === shard))
     await this.#until(() => find() !== undefined)
     return find() ?? {}
   }

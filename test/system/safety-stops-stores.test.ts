@@ -228,10 +228,7 @@ describe.concurrent('a view isn’t stopped, but', () => {
       'b of the backend ring: Tell it CONFIG SET maxmemory-policy noeviction (redis-cli), and write the same into its redis.conf. Where it evicted something, the worker folds the shard again; DEL of the identity key, such as job@1/identity, has that done whatever is known'
     await expect.poll(() => nextSteps(product), { timeout: 30_000 }).toEqual([remedy])
     const evicts = `Shard b (${b}): it evicts: its maxmemory-policy is allkeys-lru, so that entries may go without a trace`
-    expect(await product.logged('A shard does not take its batches; the others go on, and it is tried again')).toMatchObject({
-      shard: 'b',
-      detail: evicts,
-    })
+    expect(await product.logged('A shard does not take its batches; the others go on, and it is tried again', 'b')).toMatchObject({ detail: evicts })
     expect(await product.meets(ofA)).toEqual({
       ...metWell('200 1', [remedy]),
       problem: 'Shard b of job does not answer',
@@ -241,7 +238,7 @@ describe.concurrent('a view isn’t stopped, but', () => {
     expect(await product.put(ofB, 2)).toBe('202')
     await command(b, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
     await expect.poll(() => nextSteps(product), { timeout: 30_000 }).toEqual([])
-    await product.logged('The shard is back')
+    await product.logged('The shard is back', 'b')
     await expect.poll(() => product.get(ofB), { timeout: 30_000 }).toBe('200 2')
     expect(await product.meets(ofB)).toEqual(metWell('200 2'))
   })

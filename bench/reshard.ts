@@ -3,7 +3,7 @@ import { report } from '../test/reshard/report.ts'
 import { type Move, runReshard } from '../test/reshard/scenario.ts'
 
 /**
- * Moves a view under load from outside, through two API processes, and judges every answer and every store: `npm run bench -- reshard [MOVE…] [--entries N] [--workers N] [--reads N] [--writes N] [--seconds N]`,
+ * Moves a view under load from outside, through two API processes, and judges every answer and every store: `npm run bench -- reshard [MOVE…] [--entries N] [--workers N] [--reads N] [--writes N] [--seconds N] [--unverified]`,
  * where a move is one of those below; all of them, one after another, where none is named. How long each build takes is held against a plain ingest of the same topic into the same
  * backend before, in this run.
  */
@@ -27,6 +27,7 @@ export async function bench(args: readonly string[]): Promise<void> {
       reads: { type: 'string', default: '500' },
       writes: { type: 'string', default: '200' },
       seconds: { type: 'string', default: '10' },
+      unverified: { type: 'boolean', default: false },
     },
   })
   const names = positionals.length === 0 ? Object.keys(MOVES) : positionals
@@ -40,6 +41,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     moves,
     cancelled: moves.at(-1)?.to === 'ring4' ? 'ring3' : 'ring4',
     seconds: Number(values.seconds),
+    verified: !values.unverified,
     plain: true,
     heapMegabytes: 512,
     say: line => process.stdout.write(`${line}\n`),

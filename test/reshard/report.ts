@@ -28,7 +28,7 @@ function describe(
   return [
     `${from} → ${to}`,
     `  create to ready   ${seconds(readyMs)}${ratio}`,
-    `  verify            ${seconds(verifyMs)}, complete ${seconds(goneMs)}`,
+    `  verify            ${verifyMs === undefined ? 'not asked for' : seconds(verifyMs)}, complete ${seconds(goneMs)}`,
     ...switches.map(({ verb, tookMs, felt }) => `  ${verb.padEnd(17)} ${shown(tookMs)} ms; ${clients(felt)}`),
     `  before            ${clients(before)}`,
     `  building          ${clients(building)}`,

@@ -38,6 +38,8 @@ export interface ReshardOptions {
   readonly cancelled: BackendName | undefined
   /** Load before a move, and behind each switch. */
   readonly seconds: number
+  /** Have each build verified before the switch; else that is overridden, and only the judge looks. */
+  readonly verified: boolean
   /** Measure how long a first fold of the topic takes into each backend, before anything else. */
   readonly plain: boolean
   readonly heapMegabytes: number
@@ -48,7 +50,8 @@ export interface Moved {
   readonly from: string
   readonly to: string
   readonly readyMs: number
-  readonly verifyMs: number
+  /** Undefined where it wasn't asked for. */
+  readonly verifyMs: number | undefined
   readonly goneMs: number
   readonly switches: readonly (Switched & { readonly verb: string; readonly felt: Felt })[]
   /** Of the time between command and ready. */
@@ -147,7 +150,7 @@ class Run {
   }
 
   async #move({ to, shape = this.#shape, backAndForth = false }: Move): Promise<Moved> {
-    const { seconds, say } = this.#options
+    const { seconds, verified, say } = this.#options
     const world = this.#world
     const from = `${this.#backend}, ${this.#shape}`
     const startedMs = Date.now()
@@ -158,10 +161,10 @@ class Run {
     const createdMs = Date.now()
     const { generation, readyMs } = await build(world, changes ? undefined : to)
     const readyAtMs = Date.now()
-    const verifyMs = await verify(world, generation)
+    const verifyMs = verified ? await verify(world, generation) : undefined
     const switches: (Switched & { readonly verb: string })[] = []
     const go = async (verb: 'switch' | 'reverse', number: number): Promise<void> => {
-      const switched = await goOver(world, verb, number)
+      const switched = await goOver(world, verb, number, verified ? [] : ['unverified'])
       await wait(seconds * 1_000)
       switches.push({ verb, ...switched })
     }

@@ -44,6 +44,7 @@ it('a view moves between rings that share servers and rings that do not, from Re
     ],
     cancelled: 'ring4',
     seconds: 1,
+    verified: true,
     plain: false,
     heapMegabytes: 320,
     say: () => undefined,

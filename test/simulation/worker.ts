@@ -74,7 +74,7 @@ export class Worker {
   /** The highest position that it told anybody of, one a partition: by its last answers, and when it went over to what it reads now. */
   readonly told = new Map<number, Offset>()
   toldBefore: { readonly restores: number; readonly positions: ReadonlyMap<number, Offset> } | undefined
-  #current: number | undefined
+  #current: LiveGeneration<DeadLetters> | undefined
 
   constructor(world: World, process: SimProcess, role: Role) {
     this.#world = world
@@ -190,9 +190,14 @@ export class Worker {
 
   #changed(): void {
     const { stopped, current } = this.view
-    if (current?.number !== this.#current) {
-      this.#current = current?.number
-      this.toldBefore = { restores: this.#world.judge.restores, positions: new Map(this.told) }
+    const before = this.#current
+    if (current !== before) {
+      this.#current = current
+      // What was taken away, or is lost while it leaves, can't be gone on with: there only `Logfold-After` holds.
+      const gone =
+        before !== undefined &&
+        (this.view.generation(before.number) !== before || (before.state.role === 'leaving' && before.unreadable() !== undefined))
+      this.toldBefore = gone ? undefined : { restores: this.#world.judge.restores, positions: new Map(this.told) }
     }
     if (stopped === undefined || this.#world.mayStop(stopped)) return
     this.#world.judge.violated(`${this.process.name} stopped for no reason: ${stopped.code} ${stopped.message}`)

@@ -163,25 +163,8 @@ const aboveTheSeams: readonly Mutant[] = [
   ),
 ]
 
-const FENCED = "if (shard.disk.dropped.has(meant.generation.uid)) return 'dropped'"
-
 /** In what makes, switches and drops generations. */
 const inReshards: readonly Mutant[] = [
-  simulated('an opening that no fence keeps out', edit(STORE_ADMIN, FENCED, '')),
-  simulated(
-    'an opening that no fence keeps out, by a worker that does not ask what is to be there',
-    edit(STORE_ADMIN, FENCED, ''),
-    edit(
-      'src/reshard/feeds.ts',
-      'const signal = AbortSignal.timeout(LEARN_MS)',
-      "if (why === 'lost') return true\n    const signal = AbortSignal.timeout(LEARN_MS)",
-    ),
-  ),
-  simulated(
-    'a drop that takes the identity last',
-    edit(STORE_ADMIN, 'copy.identity = undefined\n    copy.filled = false', ''),
-    edit(STORE_ADMIN, 'if (copy.identity !== undefined) return true', ''),
-  ),
   simulated('identities that are not compared', edit(STORE, "=== undefined ? { kind: 'open' }", "!== 'uid' ? { kind: 'open' }")),
   simulated(
     'a process that goes over to what lacks things it has told',

@@ -1,7 +1,7 @@
 import { limits } from '../../src/model/limits.ts'
 import type { NewRecord } from '../../src/model/record.ts'
 import { CALM, STORMY } from './network.ts'
-import { operate } from './operators.ts'
+import { operateOnce } from './operators.ts'
 import type { Worker } from './worker.ts'
 import type { World } from './world.ts'
 
@@ -228,12 +228,6 @@ function write(world: World): void {
   if (worker !== undefined) void random.pick(world.clients).write(worker, random.pick(world.ids), random.chance(0.7) ? world.value() : undefined)
 }
 
-/** Now and then two at once. */
-function operateOnce(world: World): void {
-  if (running(world).length === 0) return
-  for (let left = world.random.chance(0.25) ? 2 : 1; left > 0; left--) void operate(world)
-}
-
 /** One sleeps, perhaps for so long that it is gone to the others. */
 function doze(world: World): void {
   const { random, clock } = world
@@ -305,18 +299,4 @@ function actionsIn(world: World): readonly Action[] {
   if (!world.operated) return world.random.chance(0.15) ? [...usual, ...fatal] : usual
   const all = [...usual, ...operating]
   return world.gentle ? all.filter(([name]) => GENTLE.includes(name)) : all
-}
-
-export function passingMs(world: World): number {
-  const { random, lingerMs } = world
-  if (lingerMs > 0) {
-    world.lingerMs = 0
-    return lingerMs
-  }
-  // What operators ask for takes its time: who is silent is gone after 10 s only.
-  if (world.operated && random.chance(0.1)) return random.float() * 8_000
-  const lot = random.float()
-  if (lot < 0.6) return random.float() * 10
-  if (lot < 0.9) return random.float() * 120
-  return lot < 0.99 ? random.float() * 700 : random.float() * 7_000
 }

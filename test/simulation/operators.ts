@@ -84,3 +84,9 @@ export async function operate(world: World): Promise<void> {
     worker.asked--
   }
 }
+
+/** Now and then two at once. */
+export function operateOnce(world: World): void {
+  if (!world.workers.some(({ running }) => running)) return
+  for (let left = world.random.chance(0.25) ? 2 : 1; left > 0; left--) void operate(world)
+}

@@ -1,5 +1,6 @@
-import { actionsOf, passingMs } from './actions.ts'
+import { actionsOf } from './actions.ts'
 import { endWell } from './ending.ts'
+import { passingMs } from './passing.ts'
 import { World } from './world.ts'
 
 export interface Options {

@@ -71,12 +71,10 @@ describe('the compose file', () => {
     expect(mounted.filter(source => source.startsWith('./') && !existsSync(source))).toEqual([])
   })
 
-  it('sets what the configs read, and nothing else', () => {
+  it('sets what the config reads, and nothing else', () => {
     const given = Object.keys(services.worker?.environment ?? {}).filter(name => !name.startsWith('LOGFOLD_'))
-    const read = ['redis', 'postgres'].flatMap(store =>
-      [...text(`config/kafka-${store}.yaml`).matchAll(/^[^#\n]*\$\{([A-Z_]+):-/gm)].map(([, name]) => name),
-    )
-    expect(given.toSorted()).toEqual([...new Set(read)].filter(name => !name?.endsWith('_PORT')).toSorted())
+    const read = [...text('config/compose.yaml').matchAll(/^[^#\n]*\$\{([A-Z_]+):-/gm)].map(([, name]) => name)
+    expect(given.toSorted()).toEqual(read.filter(name => !name?.endsWith('_PORT')).toSorted())
   })
 
   it('is scraped whole', () => {

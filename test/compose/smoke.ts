@@ -1,6 +1,6 @@
 /**
- * Brings docker-compose.yml up as a project of its own, does what a user would, sees that every panel of the dashboard gets data, changes from Redis to
- * Postgres, and takes it down with its data. Its ports must be free.
+ * Brings docker-compose.yml up as a project of its own, does what a user would, moves the view from Redis to Postgres and back, sees that every panel of the dashboard gets data, goes to
+ * Postgres for good, and takes it down with its data. Its ports must be free.
  *
  *   npx node test/compose/smoke.ts                                                  with docker compose
  *   LOGFOLD_COMPOSE_WITHOUT=grafana npx node test/compose/smoke.ts podman-compose   another command, and not all services
@@ -82,9 +82,17 @@ async function board(): Promise<void> {
   await write(`${API_2}/api/job`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body })
 }
 
+const logfold = (...command: readonly string[]): Promise<string> => compose('exec', '-T', 'worker', 'logfold', ...command)
+
 async function status(backend: string): Promise<void> {
-  const told = await compose('exec', '-T', 'worker', 'logfold', 'status')
+  const told = await logfold('status')
   if (!new RegExp(`^job +serving +.* ${backend}$`, 'm').test(told)) throw new Error(`logfold status: ${told}`)
+}
+
+async function served(backend: string): Promise<void> {
+  await status(backend)
+  expectEqual(await read(`${API_1}/api/job/smoke`), ENTRY, 'the entry')
+  await writesAndReads()
 }
 
 async function prometheus<T>(path: string): Promise<T> {
@@ -116,18 +124,18 @@ async function smoke(): Promise<void> {
   await step(`Up: ${services.join(' ')}`, () => compose('up', '-d', ...services))
   await step('Written through one API, read through the other', () => until(writesAndReads))
   await step('The job board is there, and its sample loaded', board)
-  await step('logfold status in a container', () => until(() => status('ring3')))
+  await step('logfold status in a container', () => until(() => status('redis')))
   await step('Prometheus scrapes all', () => until(targetsUp))
+  await step('Moved to Postgres', () => logfold('reshard', 'create', 'job', '--to', 'postgres', '--until', 'serving', '--wait'))
+  await step('Served from there', () => until(() => served('postgres')))
+  await step('And back', () => logfold('reshard', 'reverse', 'job', '--wait'))
+  // Of a generation that is to serve next some panels tell alone.
   await step(`All ${dashboardQueries().length} queries of the dashboard give data`, () => until(panelsFilled))
-  process.env.BACKEND = 'postgres'
-  await step('Up with Postgres', () => compose('up', '-d', ...services))
-  await step('Folded again there, and served', () =>
-    until(async () => {
-      await status('pg')
-      expectEqual(await read(`${API_1}/api/job/smoke`), ENTRY, 'the entry')
-      await writesAndReads()
-    }),
-  )
+  await step('To Postgres for good', async () => {
+    await logfold('reshard', 'switch', 'job', '--wait')
+    await logfold('reshard', 'complete', 'job', '--yes', '--wait')
+    await served('postgres')
+  })
   await step('Stopped', () => compose('stop', ...services))
 }
 

@@ -66,7 +66,7 @@ function missing(shown: readonly string[], said: readonly string[]): string | un
   return skips || at === said.length ? undefined : `The page lacks ${said[at]}`
 }
 
-it('every command of the tutorial does what the page shows', { timeout: 180_000 }, async () => {
+it('every command of the tutorial does what the page shows', { timeout: 300_000 }, async () => {
   const { path: folder, remove } = temporaryFolder()
   const ports = new Map<string, string>()
   for (const port of PORTS) ports.set(port, String(await freePort()))

@@ -119,7 +119,7 @@ const view = z.strictObject({
     .default(-1)
     .describe("Copies of each partition of a topic that is yet to be made; -1: the log's default."),
   create: z.boolean().default(true).describe("Whether the topic is made when it isn't there."),
-  backend: text().describe('Name of the backend the view lives in.'),
+  backend: text().describe('Name of the backend the view is made in at first; from then on logfold reshard moves it.'),
   partitioner: z
     .enum(['murmur2', 'crc32', 'any'])
     .default(PARTITIONER)

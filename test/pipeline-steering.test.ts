@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/backend.ts'
+import { realClock } from '../src/pipeline/pace.ts'
+import { Steering } from '../src/pipeline/steering.ts'
 import { HeldClock } from './support/held-clock.ts'
 import { folded, type TestPipeline, until, usePipelines } from './support/pipeline.ts'
 import { ScriptedLog } from './support/scripted-log.ts'
@@ -184,5 +186,16 @@ describe('a pipeline that is held down to a rate', () => {
     expect([positions(test), log.asked]).toEqual([[6], 2])
     await test.pipeline.stop()
     expect([clock.waitsMs, positions(test), test.stopped]).toEqual([[], [], []])
+  })
+})
+
+describe('what is said again', () => {
+  it('changes nothing, so that it hides no partition that stands still', () => {
+    const steering = new Steering(realClock)
+    expect(steering.steer({ paused: false, rate: undefined })).toBe(false)
+    expect(steering.steer({ paused: false, rate: 10 })).toBe(true)
+    expect(steering.steer({ paused: false, rate: 10 })).toBe(false)
+    expect(steering.steer({ paused: true, rate: 10 })).toBe(true)
+    expect(steering.steer({ paused: true, rate: 10 })).toBe(false)
   })
 })

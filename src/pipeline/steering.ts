@@ -12,6 +12,7 @@ export class Steering {
   readonly #throttle: Throttle
   readonly #held = new Set<() => void>()
   #paused = false
+  #rate: number | undefined
 
   constructor(clock: Clock) {
     this.#throttle = new Throttle(undefined, clock)
@@ -21,10 +22,14 @@ export class Steering {
     return this.#paused
   }
 
-  steer({ paused, rate }: Steer): void {
+  /** Whether that changes anything. */
+  steer({ paused, rate }: Steer): boolean {
+    if (paused === this.#paused && rate === this.#rate) return false
     this.#throttle.change(rate)
+    this.#rate = rate
     this.#paused = paused
     if (!paused) for (const go of this.#held) go()
+    return true
   }
 
   /** So many records were folded. */

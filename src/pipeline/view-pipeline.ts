@@ -113,8 +113,8 @@ export class ViewPipeline {
    * pause may find that deletes were missed meanwhile.
    */
   steer(steer: Steer): void {
-    this.#steering.steer(steer)
-    this.#report.steered()
+    // Said again, it mustn't hide a partition that stands still.
+    if (this.#steering.steer(steer)) this.#report.steered()
   }
 
   /** Why this worker isn't ready; undefined when it is. */

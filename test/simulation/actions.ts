@@ -11,7 +11,6 @@ const ENDED_WORKERS_KEPT = 4
 
 const running = (world: World): readonly Worker[] => world.workers.filter(worker => worker.running)
 
-/** A worker that answers, if there is one. */
 function someone(world: World): Worker | undefined {
   const all = running(world)
   return all.length === 0 ? undefined : world.random.pick(all)
@@ -234,7 +233,6 @@ function doze(world: World): void {
   pause(world)
   world.lingerMs = random.int(5_000, 70_000)
   for (let left = random.int(0, 4); left > 0; left--) clock.after(random.float() * world.lingerMs, undefined, () => operateOnce(world))
-  // It wakes up while what was done meanwhile is fresh, or not.
   if (random.chance(0.5)) clock.after(world.lingerMs, undefined, () => wakeOne(world))
 }
 

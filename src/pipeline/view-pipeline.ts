@@ -1,4 +1,5 @@
 import type { Metrics } from '../metrics/metrics.ts'
+import { orAborted } from '../model/bounded.ts'
 import { isAnswer, isLogfoldError, type LogfoldError, messageOf } from '../model/errors.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Log, Membership, Topic } from '../model/log.ts'
@@ -87,8 +88,11 @@ export class ViewPipeline {
   async start(): Promise<void> {
     const { log, group, topic, deadLetters, failed } = this.#options
     // A letter known already must not be written, or resolved, a second time.
-    await deadLetters.caughtUp()
-    if (this.#stopping.signal.aborted) return
+    const { signal } = this.#stopping
+    await orAborted(deadLetters.caughtUp(), signal).catch(error => {
+      if (!signal.aborted) throw error
+    })
+    if (signal.aborted) return
     this.#membership = await log.join(group, topic, {
       assigned: partitions => this.#change(() => this.#assigned(partitions)),
       revoked: partitions => this.#change(() => this.#revoked(partitions)),

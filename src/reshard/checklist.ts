@@ -2,10 +2,10 @@ import type { ClosableDeadLetters, LiveGeneration } from '../generations/live-ge
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import { type GenerationState, LEFT, UNVERIFIED, type ViewState } from '../generations/state.ts'
+import { answeredWithin } from '../model/bounded.ts'
 import { isAnswer, LogfoldError, messageOf } from '../model/errors.ts'
 import { generationName } from '../model/generation.ts'
 import type { Forceable, ReshardCheck, ReshardVerb } from '../model/reshard.ts'
-import { answeredWithin } from './bounded.ts'
 import { notReady, readersLacking, unverified } from './checks.ts'
 
 /** What speaks for and against a command to a generation that is there, in the words that an operator reads. */

@@ -2,11 +2,11 @@ import type { Coordination } from '../generations/coordination.ts'
 import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import { orAborted } from '../model/bounded.ts'
 import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Logger } from '../model/logger.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { ViewPipeline } from '../pipeline/view-pipeline.ts'
-import { orAborted } from './bounded.ts'
 import { type Fullness, watchFullness } from './fullness.ts'
 import type { GenerationRules } from './rules.ts'
 
@@ -149,8 +149,8 @@ export class Feeds {
   #end(feed: Feed): void {
     this.#feeds.delete(feed.live.generation.uid)
     feed.ending.abort()
-    const ended = feed.started
-      .catch(() => undefined)
+    const ended = Promise.allSettled([feed.pipeline?.stop(), feed.started])
+      // It may have come to it only then.
       .then(() => feed.pipeline?.stop())
       .then(() => this.#options.rules.forget(feed.live))
       .finally(() => this.#ending.delete(ended))

@@ -1,10 +1,10 @@
 import type { ViewDefinition } from '../generations/definition.ts'
 import type { ClosableDeadLetters, Connected, LiveGeneration } from '../generations/live-generation.ts'
+import { answeredWithin } from '../model/bounded.ts'
 import { generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { PlannedBackend, PlannedShard, ReshardPlan } from '../model/reshard.ts'
 import type { Capacity, ViewBackend } from '../model/view-backend.ts'
-import { answeredWithin } from './bounded.ts'
 import { saidBy } from './checklist.ts'
 import { bytesAnEntry, type SampledShard, type Spread, sampled, spreadOf } from './sample.ts'
 

@@ -1,4 +1,4 @@
-import { ifAnswered } from '../model/errors.ts'
+import { ifAnswered } from './errors.ts'
 
 /** What comes of the work, unless the signal comes first; then the work goes on, and nobody waits for it. @throws the signal's reason; what the work throws */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

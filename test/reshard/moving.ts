@@ -18,7 +18,7 @@ export async function send(world: World, verb: ReshardVerb, body: Readonly<Recor
     body: JSON.stringify(body),
   })
   const text = await answer.text()
-  if (answer.status !== 202) throw new Error(`${verb} was answered ${answer.status}: ${text}`)
+  if (answer.status !== 202 && body.dryRun !== true) throw new Error(`${verb} was answered ${answer.status}: ${text}`)
   return JSON.parse(text) as ReshardAnswer
 }
 
@@ -55,6 +55,17 @@ export async function build(world: World, to: BackendName | undefined): Promise<
       : undefined
   })
   return { generation, readyMs: performance.now() - sentMs }
+}
+
+/** Settles once nothing speaks against a switch but what is forced: a moment after it is ready, every process has seen that it can read it. */
+export async function switchFits(world: World, force: readonly Forceable[]): Promise<void> {
+  const giveUpMs = performance.now() + GIVE_UP_MS
+  for (;;) {
+    const { checks } = await send(world, 'switch', { dryRun: true, force })
+    if (checks.every(({ ok, forced }) => ok || forced)) return
+    if (performance.now() > giveUpMs) throw new Error(`A switch doesn't fit: ${JSON.stringify(checks)}`)
+    await wait(LOOK_MS)
+  }
 }
 
 /** @returns milliseconds */

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { messageOf } from '../../src/model/errors.ts'
+import type { Forceable } from '../../src/model/reshard.ts'
 import { differences } from '../chaos/judge-stores.ts'
 import { Ledger } from '../chaos/ledger.ts'
 import { type Felt, felt } from './felt.ts'
 import { type ClientsJudged, judgeClients, judgeServing, readHistory } from './judge.ts'
 import { keysOf, type ReshardKeys } from './keys.ts'
 import { Load, type Rates, seed } from './load.ts'
-import { build, caughtUp, goOver, type Switched, takeAway, verify } from './moving.ts'
+import { build, caughtUp, goOver, type Switched, switchFits, takeAway, verify } from './moving.ts'
 import { plainIngest } from './plain.ts'
 import { type BackendName, type Servers, startServers } from './servers.ts'
 import { type Shape, writtenOf } from './shapes.ts'
@@ -162,9 +163,11 @@ class Run {
     const { generation, readyMs } = await build(world, changes ? undefined : to)
     const readyAtMs = Date.now()
     const verifyMs = verified ? await verify(world, generation) : undefined
+    const force: readonly Forceable[] = verified ? [] : ['unverified']
+    await switchFits(world, force)
     const switches: (Switched & { readonly verb: string })[] = []
     const go = async (verb: 'switch' | 'reverse', number: number): Promise<void> => {
-      const switched = await goOver(world, verb, number, verified ? [] : ['unverified'])
+      const switched = await goOver(world, verb, number, force)
       await wait(seconds * 1_000)
       switches.push({ verb, ...switched })
     }

@@ -85,7 +85,7 @@ export function addressesLacking(living: readonly Living[], backend: string, sha
 
 /** Live processes that answer reads from it, new ones or some under way. One that can't be understood may. */
 export const readersOf = (living: readonly Living[], view: string, number: number): readonly string[] =>
-  living.filter(({ says }) => says === undefined || says.views[view]?.reads.includes(number) === true).map(whoIs)
+  living.filter(({ says }) => says === undefined || (says.role !== 'worker' && says.views[view]?.reads.includes(number) === true)).map(whoIs)
 
 /**
  * Live processes that answer reads from a generation that leaves, or could: one that hasn't folded that it leaves may have gone back to it since it last said what it reads.

@@ -29,12 +29,13 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
       looking = undefined
     })
   }
+  lookOnce()
   const stores = setInterval(lookOnce, STORES_DELAY_MS)
   const { shardServes, shardMissing } = gauged.metrics
   const shards = new Kept([shardServes, shardMissing])
   const generations = new GenerationGauges(gauged.metrics)
   const serving = setInterval(() => {
-    // What was connected since the last look, as at the start, tells soon.
+    // What was connected since the last look tells soon.
     if (gauged.stores.all().some(({ backend }) => !seen.has(backend))) lookOnce()
     for (const view of gauged.views.values()) {
       gauged.metrics.servingGeneration.set({ view: view.name }, servingNumber(view))

@@ -61,7 +61,7 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
   try {
     const { views, live, metrics, stores, coordination } = parts
     const host = (view: ViewConfig): void => hostView(parts, view, role, failed.reject)
-    const reloading = new Reloading({ config, readAgain, stores, views, host, logger })
+    const reloading = new Reloading({ config, readAgain, stores, views, host, reloaded: () => coordination.describedAnew(), logger })
     const orders = new Orders<DeadLetters>({
       coordination,
       log: parts.log,

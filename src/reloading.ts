@@ -14,6 +14,8 @@ export interface ReloadingOptions {
   readonly views: ReadonlyMap<string, HostedView>
   /** From now on this process has the view. */
   readonly host: (view: ViewConfig) => void
+  /** This process has other addresses than it had: the others are to know. */
+  readonly reloaded: () => void
   readonly logger: Logger
 }
 
@@ -58,11 +60,12 @@ export class Reloading {
   }
 
   async #reload(): Promise<ReloadAnswer> {
-    const { readAgain, stores, views, host } = this.#options
+    const { readAgain, stores, views, host, reloaded } = this.#options
     const before = this.#config
     const now = await readAgain()
     refuse([...changedSections(before, now), ...changedBackends(before, now), ...changedViews(before, now)])
     stores.reconfigure(now.backends)
+    reloaded()
     this.#config = now
     const addedViews = [...now.views.values()].filter(({ view }) => !before.views.has(view))
     for (const view of addedViews) host(view)

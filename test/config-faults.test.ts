@@ -63,7 +63,7 @@ loging: {}
   it('names what is missing, and what it is for', async () => {
     expect(await configWorld('backends: { m: { kind: sqlite } }\nviews: { job: {} }\n').faults()).toEqual([
       'logfold.yaml:1:13 backends.m.path: It is missing: The file.',
-      'logfold.yaml:2:10 views.job.backend: It is missing: Name of the backend the view lives in.',
+      'logfold.yaml:2:10 views.job.backend: It is missing: Name of the backend the view is made in at first; from then on logfold reshard moves it.',
     ])
     expect(await configWorld('').faults()).toEqual([
       'logfold.yaml:1:1 backends: It is missing: The stores, by name.',

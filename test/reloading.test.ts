@@ -51,7 +51,13 @@ async function reloadable(world: HostedWorld): Promise<Reloaded> {
   const { stores } = process
   const views = new Map([['job', process.hosted]])
   const host = ({ view }: ViewConfig): unknown => hosted.push(view)
-  const test: Reloaded = { process, hosted, logger, now: config, reloading: new Reloading({ config, readAgain, stores, views, host, logger }) }
+  const test: Reloaded = {
+    process,
+    hosted,
+    logger,
+    now: config,
+    reloading: new Reloading({ config, readAgain, stores, views, host, reloaded: () => undefined, logger }),
+  }
   return test
 }
 

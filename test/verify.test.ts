@@ -279,6 +279,6 @@ describe('verify', () => {
     verify.start({ repair: true })
     const done = await report(verify)
     expect(done).toMatchObject({ phase: 'failed', failure: { code: 'foreign-store' } })
-    expect(done.failure?.remedy).toContain('nothing of what stands there was changed')
+    expect(done.failure?.remedy).toContain('logfold rebuild job')
   })
 })

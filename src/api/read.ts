@@ -48,7 +48,8 @@ export async function reading(
 
 async function held(serving: Serving, response: Response, work: () => Promise<void>): Promise<void> {
   const release = serving.hold()
-  const cut = (): unknown => response.destroy()
+  // What hasn't begun to answer is answered from what serves then.
+  const cut = (): unknown => response.headersSent && response.destroy()
   // This process still answers from what leaves: it can't read what serves. Nor may what begins now go on for ever.
   const ending = serving.ending.aborted ? AbortSignal.timeout(LATE_READ_MS) : serving.ending
   ending.addEventListener('abort', cut)

@@ -226,6 +226,8 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     if (generations.length > 0) this.#known.resolve()
     this.#learnedMs = performance.now()
     this.#choose()
+    const target = this.generations.find(({ state }) => state.role === 'serving')
+    if (target !== this.#current) target?.look()
   }
 
   #open(control: Control, state: GenerationState): LiveGeneration<Letters> {

@@ -79,7 +79,9 @@ export class Keeper {
 
   #isAble(): boolean {
     const { view, coordination } = this.#options
-    return coordination.ended === undefined && view.generations.length > 0 && !view.generations.some(isUnknown)
+    if (coordination.ended !== undefined || view.generations.length === 0 || view.generations.some(isUnknown)) return false
+    // A later command may have said what this version would undo.
+    return view.state().halted === undefined
   }
 
   async #join(): Promise<void> {

@@ -170,8 +170,8 @@ const inReshards: readonly Mutant[] = [
     'a process that goes over to what lacks things it has told',
     edit(
       'src/generations/live-view.ts',
-      'if (told.every((position, partition) => (vouched[partition] ?? 0) >= position)) return true',
-      'if (told.length >= 0) return true',
+      'if (this.#told.isKeptBy(target.generation.topicId, vouched)) return true',
+      'if (this.#told !== undefined) return true',
     ),
   ),
   simulated(

@@ -242,6 +242,25 @@ describe('numbers', () => {
     expect(world.log()).toEqual(['a', 'b'])
   })
 
+  it('in the last epoch a duplicate is sent again, too: another leader may lack it', async () => {
+    const duplicate = { kind: 'appended-error', code: errorCodes.DUPLICATE_SEQUENCE_NUMBER, offset: false } as const
+    for (const before of [[{ kind: 'late' }], []] as const) {
+      const world = new World()
+      world.brokers.firstEpoch = 32_767
+      const given = world.append(['a'], 10)
+      await world.end(...before, duplicate)
+      await world.brokers.clock.advance(100)
+      expect(words(await given)).toEqual(['unknown log-unavailable'])
+      world.brokers.partition(0).lead(0, true)
+      const later = world.append(['b'])
+      expect([world.log(), await world.wire(), await world.numbers()]).toEqual([[], ['0: a'], ['id 1 epoch 32767 sequence 0']])
+      await world.end(OK, OK)
+      if (world.brokers.late.length > 0) world.brokers.arrive(0)
+      expect(words(await later)).toEqual(['appended 1'])
+      expect(world.log()).toEqual(['a', 'b'])
+    }
+  })
+
   it('another producer id is taken while nothing is uncertain, before the epochs are used up', async () => {
     const world = new World()
     world.brokers.firstEpoch = 32_000

@@ -125,8 +125,11 @@ export class PartitionQueue {
         if (batch.uncertain) return this.#endUncertain(batch, detail)
         this.#end(batch, { kind: 'refused', cause: new LogfoldError('invalid-value', `The broker refused it: ${detail}`) })
         return false
+      case 'duplicate':
+        batch.uncertain = true
+        return this.#endUncertain(batch, detail)
       default:
-        // In the log, at an offset that nobody knows.
+        // On all replicas, at an offset that nobody knows.
         this.#endUnknown(batch, detail)
         return false
     }
@@ -192,14 +195,14 @@ export class PartitionQueue {
     this.#fence()
   }
 
-  /** This attempt didn't append it, and the next one wouldn't; an earlier one may have. @returns whether to wait before going on */
+  /** The next attempt wouldn't tell more; an earlier one may have appended it, or may do so yet. @returns whether to wait before going on */
   #endUncertain(batch: Batch, detail: string): boolean {
     if (this.#endless) return true
     this.#endUnknown(batch, detail)
     return false
   }
 
-  /** In the last epoch an uncertain batch is sent until the broker knows it, as no later epoch can keep it from landing after a later record. */
+  /** In the last epoch an uncertain batch is sent until all replicas have it, as no later epoch can keep it from landing after a later record. */
   get #endless(): boolean {
     return this.#numbering?.usedUp === true
   }

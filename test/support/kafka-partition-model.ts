@@ -82,8 +82,12 @@ export class ModelPartition {
     this.#producers = before.producers
   }
 
-  /** The broker knows the epoch still, but other sequences, and no batch to tell a repeat by. */
+  /**
+   * The broker knows the epoch still, but other sequences, and no batch to tell a repeat by. What it knows is what its log says, so it has lost records: it was elected uncleanly. Then it alone
+   * is in sync (apache/kafka, `PartitionChangeBuilder`), all that it has is committed, and no later leader knows better.
+   */
   loseCount(): void {
+    this.commit()
     for (const [id, { epoch, batches }] of this.#producers) {
       const end = ((batches.at(-1)?.last ?? 0) + 1000) % SEQUENCES
       this.#producers.set(id, { epoch, batches: [{ first: end, last: end, baseOffset: -2 }] })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { COMMAND_FORMAT } from '../src/generations/command.ts'
 import type { Until } from '../src/model/until.ts'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { entries, until } from './support/pipeline.ts'
@@ -208,6 +209,16 @@ describe('who keeps the view', () => {
     await until(() => expect(process.hosted.keeps).toBe(false))
     process.stores.reconfigure(world.backendsOf({ ring2: ['a', 'b'], ring3: ['c', 'd', 'e'] }))
     await until(() => expect(process.hosted.keeps).toBe(true))
+  })
+
+  it('is nobody here any more once a later version is at work on the view', async () => {
+    await using world = await HostedWorld.make()
+    const process = await kept(world)
+    await until(() => expect(process.hosted.keeps).toBe(true))
+    const { topic } = process.coordination.control()
+    const newer = { format: COMMAND_FORMAT + 1, view: VIEW, after: (await process.state()).last }
+    await world.log.writer(topic).append([{ partition: 0, key: Buffer.from('k'), value: Buffer.from(JSON.stringify(newer)) }], 5_000)
+    await until(() => expect(process.hosted.keeps).toBe(false))
   })
 
   it('lets go what was forsaken also where no config has a backend of it any more', async () => {

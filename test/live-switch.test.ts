@@ -209,7 +209,10 @@ describe('a command of a later version', () => {
     const newer = { format: COMMAND_FORMAT + 1, view: VIEW, after: control.state(VIEW).last }
     await world.log.writer(control.topic).append([{ partition: 0, key: Buffer.from('k'), value: Buffer.from(JSON.stringify(newer)) }], 5_000)
     expect((await process.state()).halted).toMatchObject({ format: COMMAND_FORMAT + 1 })
+    const { position } = control
     await expect(goOver(process)).rejects.toThrow('halted')
+    await process.state()
+    expect(control.position).toBe(position)
     await world.put({ two: '2' })
     const { reader } = process.hosted.live.serving()
     await until(async () => expect((await reader.get(['two'])).map(textOf)).toEqual(['2']))

@@ -101,6 +101,8 @@ export class Control {
    */
   async send(order: Order, signal: AbortSignal, askedBy?: string): Promise<Sent> {
     signal.throwIfAborted()
+    // It would be refused by everybody, each time it is sent.
+    if (this.state(order.view).halted !== undefined) return { kind: 'refused', reason: 'halted' }
     const command = this.#commandOf(order, askedBy)
     const tooLong = tooLongOf(command)
     if (tooLong !== undefined) throw tooLong

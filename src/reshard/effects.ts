@@ -1,3 +1,4 @@
+import type { Order } from '../generations/control.ts'
 import type { Coordination } from '../generations/coordination.ts'
 import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
@@ -6,6 +7,7 @@ import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
 import { generationName } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
+import type { Offset } from '../model/record.ts'
 import { UNTIL, type Until } from '../model/until.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
@@ -98,10 +100,12 @@ const openingsOf = async (live: Live): Promise<Readonly<Record<string, string>>>
 /** Calls back once this process keeps the view no longer, or nobody wants the verification any more. */
 function watching({ view, signal }: EffectParts, live: Live, unwanted: () => void): () => void {
   const look = (): void => {
-    if (view.generation(live.number) !== live || live.state.role !== 'next' || live.state.paused) unwanted()
+    if (signal.aborted || view.generation(live.number) !== live || live.state.role !== 'next' || live.state.paused) unwanted()
   }
   const forget = view.onChange(look)
   signal.addEventListener('abort', unwanted)
+  // It may have been so before anybody listened.
+  look()
   return () => {
     forget()
     signal.removeEventListener('abort', unwanted)
@@ -115,24 +119,32 @@ const failed = ({ generation }: Live, failure: { readonly detail: string; readon
 
 /** Goes over to the next one, where that is to go so far by itself, and nothing speaks against it. */
 async function goOver(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const { last } = parts.view.state()
   const next = ofRole(parts, 'next')
   if (next === undefined || next.state.paused || !isVerified(next.state) || !goesTo(next, 'serving')) return 'nothing'
   if ((await unverified(next)) !== undefined || (await notReady(next, parts.signal)) !== undefined) return 'nothing'
   const { generation, number } = next
   const why = readersLacking(await parts.coordination.presence().certainlyLiving(parts.signal), generation.view, number)
   if (why !== undefined) throw new LogfoldError('view-unavailable', why, { remedy: 'See what keeps it, in the status of that process, or end it' })
-  const sent = await parts.coordination.control().send({ command: 'switch', view: generation.view, generation: number }, parts.signal)
-  return sent.kind === 'accepted' ? 'done' : 'nothing'
+  return await sendAsOf(last, parts, { command: 'switch', view: generation.view, generation: number })
 }
 
 /** Lets the previous one go, where what serves is to go so far by itself. */
 async function complete(parts: EffectParts): Promise<'done' | 'nothing'> {
+  const { last } = parts.view.state()
   const serving = ofRole(parts, 'serving')
   const previous = ofRole(parts, 'previous')
   if (serving === undefined || previous === undefined || !goesTo(serving, 'completed')) return 'nothing'
   if ((await notReady(serving, parts.signal)) !== undefined) return 'nothing'
   const { generation, number } = previous
-  const sent = await parts.coordination.control().send({ command: 'complete', view: generation.view, generation: number }, parts.signal)
+  return await sendAsOf(last, parts, { command: 'complete', view: generation.view, generation: number })
+}
+
+/** Unless another command came since the state was looked at: an operator may have said meanwhile that it isn't to go so far. */
+async function sendAsOf(last: Offset, { view, coordination, signal }: EffectParts, order: Order): Promise<'done' | 'nothing'> {
+  // Synchronously before it is sent, which goes by what is folded then.
+  if (view.state().last !== last) return 'done'
+  const sent = await coordination.control().send(order, signal)
   return sent.kind === 'accepted' ? 'done' : 'nothing'
 }
 

@@ -56,6 +56,24 @@ describe('a read of what was taken away', () => {
   })
 })
 
+describe('a read that waits for what it names with Logfold-After', () => {
+  it('is answered from what serves by then, where it waits for what is fed no more', async () => {
+    await using world = await HostedWorld.make()
+    await using api = await served(world)
+    const { process, url } = api
+    const next = await process.create(2, 'ring3')
+    await process.hosted.feeds?.pipeline(1)?.stop()
+    await world.put({ two: '2' })
+    await until(() => expect(next.vouched()).toEqual([2]))
+    const reading = fetch(`${url}/two`, { headers: { 'Logfold-After': '0:1' } })
+    await until(() => expect(process.live(1).held).toBe(1))
+    await process.send({ command: 'switch', view: VIEW, generation: 2, forced: ['unverified'] })
+    await process.send({ command: 'complete', view: VIEW, generation: 1 })
+    const answer = await reading
+    expect([answer.status, answer.headers.get('Logfold-Generation'), await answer.text()]).toEqual([200, '2', '2'])
+  })
+})
+
 describe('a generation is held', () => {
   it('while a request is answered from it, whatever ends that', async () => {
     await using world = await startWorld()

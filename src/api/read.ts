@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import type { Serving, View } from '../generations/view.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { awaitAfter, readAfter, vouchedPlaces } from './after.ts'
-import type { ApiView } from './api-view.ts'
+import { type ApiView, servingNow } from './api-view.ts'
 import { appliedPreference, readPrefer, waitMsOf } from './prefer.ts'
 import { doubting } from './visibility.ts'
 
@@ -39,11 +39,18 @@ export async function reading(
       await held(serving, response, async () => await work(await beginRead(apiView, serving as Serving, request, response, shardsOf)))
       return
     } catch (error) {
-      const gone = isLogfoldError(error) && GONE.some(code => code === error.code)
-      if (!gone || response.headersSent || !(await view.movedOn(serving))) throw error
+      if (response.headersSent || !(await mayRetry(view, serving, error))) throw error
       response.removeHeader('Logfold-Stale')
     }
   }
+}
+
+/** Whether what this failed on is gone, and reads are answered from another generation by now. */
+async function mayRetry(view: View, serving: Serving | undefined, error: unknown): Promise<boolean> {
+  if (!isLogfoldError(error)) return false
+  // What was waited for may never come to what is fed no more.
+  if (error.code === 'not-caught-up') return servingNow(view)?.generation.uid !== serving?.generation.uid
+  return GONE.some(code => code === error.code) && (await view.movedOn(serving))
 }
 
 async function held(serving: Serving, response: Response, work: () => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { COMMAND_FORMAT } from '../src/generations/command.ts'
 import { LogfoldError } from '../src/model/errors.ts'
 import type { Log, LogReader } from '../src/model/log.ts'
@@ -116,6 +116,24 @@ describe('reads go over to what serves', () => {
     await until(() => expect(process.live(3).unreadable()).toBe(undefined))
     await goOver(process, 3)
     await becomes(process, 3)
+  })
+
+  it('once the one before has left for a minute, as it is fed no more: and say then what keeps the new one', async () => {
+    await using world = await HostedWorld.make()
+    const process = await twoGenerations(world)
+    for (const shard of ['c', 'd', 'e']) world.store('ring3').faults(shard).away = true
+    await until(() => expect([...process.live(2).health().values()].map(({ kind }) => kind)).toEqual(['away', 'away', 'away']))
+    await goOver(process)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    await process.send({ command: 'complete', view: VIEW, generation: 1 })
+    const minute = timers.mock.calls.find(([, ms]) => ms === 60_000)?.[0]
+    timers.mockRestore()
+    await lookedAt(process, 1)
+    expect(served(process)).toBe(1)
+    minute?.()
+    await becomes(process, 2)
+    expect(process.hosted.says()).toMatchObject({ canRead: [1], reads: [2] })
+    expect(() => process.hosted.live.serving()).toThrow('does not answer')
   })
 
   it('back again where it was reversed before this process went over', async () => {

@@ -75,6 +75,8 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
   readonly #closing = new AbortController()
   readonly #connected = Promise.withResolvers<Connected<Letters>>()
   readonly #ending = new AbortController()
+  /** It has left for so long that nobody should answer from it any more. */
+  readonly ending = this.#ending.signal
   readonly #pacing = new Pacing()
   readonly #running: Promise<void>
   #state: GenerationState
@@ -151,7 +153,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
       backend,
       reader,
       deadLetters,
-      ending: this.#ending.signal,
+      ending: this.ending,
       hold: () => this.#hold(),
       assess: names => this.#assess(names),
       saw: (shard, vouched) => this.#saw(shard, vouched),

@@ -266,9 +266,10 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     for (const watcher of this.#watchers) watcher()
   }
 
-  /** It can't answer any more, so that nothing is lost by leaving it. */
+  /** It can't answer any more, so that nothing is lost by leaving it; or it shouldn't, as it is fed no more, and would stay for as long as somebody answers from it. */
   #isGone(current: LiveGeneration<Letters>): boolean {
-    return this.#generations.get(current.number) !== current || (current.state.role === 'leaving' && current.unreadable()?.code === 'view-folding')
+    if (this.#generations.get(current.number) !== current) return true
+    return current.state.role === 'leaving' && (current.ending.aborted || current.unreadable()?.code === 'view-folding')
   }
 
   #canFollow(target: LiveGeneration<Letters>): boolean {

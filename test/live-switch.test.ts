@@ -112,6 +112,8 @@ describe('reads go over to what serves', () => {
     process.hosted.live.serving().saw('c', [1])
     await process.send({ command: 'complete', view: VIEW, generation: 1 })
     await process.send({ command: 'dropped', view: VIEW, generation: 1, left: [] })
+    // It sends by what it has folded.
+    await moved.state()
     await fill(await moved.create(3, 'ring2'), 1)
     await until(() => expect(process.live(3).unreadable()).toBe(undefined))
     await goOver(process, 3)

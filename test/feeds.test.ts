@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MemoryAdmin } from '../backends/memory/operations.ts'
 import type { Log } from '../src/model/log.ts'
+import { Report } from '../src/pipeline/report.ts'
 import { ViewPipeline } from '../src/pipeline/view-pipeline.ts'
 import { changedLog, type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { entries, until } from './support/pipeline.ts'
@@ -79,6 +80,19 @@ describe('a worker folds', () => {
     world.store('ring3').capacities.set('d', { ...full, usedBytes: 80 })
     await holds(world, process, 2, { one: '1', two: '2' })
     expect(process.hosted.feeds?.heldUp(2)).toBe(undefined)
+  })
+
+  it('and does not take a look at the view for a new order: what stands still has done so all the while', async () => {
+    await using world = await HostedWorld.make()
+    const process = await started(world)
+    await until(() => expect(process.hosted.feeds?.pipeline(1)?.unready()).toBe(undefined))
+    const steered = vi.spyOn(Report.prototype, 'steered')
+    const looked = Promise.withResolvers<void>()
+    const forget = process.hosted.live.onChange(() => looked.resolve())
+    await looked.promise
+    forget()
+    expect(steered).not.toHaveBeenCalled()
+    steered.mockRestore()
   })
 
   it('on where another generation was stopped for safety', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { MemoryAdmin } from '../backends/memory/operations.ts'
 import { COMMAND_FORMAT } from '../src/generations/command.ts'
 import type { Until } from '../src/model/until.ts'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
@@ -171,7 +172,12 @@ describe('what leaves', () => {
     const process = await keptNext(world)
     const gone = process.live(2).generation
     world.store('ring3').faults('d').away = true
+    const drop = vi.spyOn(MemoryAdmin.prototype, 'drop')
     await process.send({ command: 'cancel', view: VIEW, generation: 2 })
+    await until(() => expect(drop.mock.calls.filter(([shard]) => shard === 'd').length).toBeGreaterThan(1))
+    // Which may mean to go over all keys of a server.
+    expect(drop.mock.calls.map(([shard]) => shard).filter(shard => shard !== 'd')).toEqual(['c', 'e'])
+    drop.mockRestore()
     const third = await process.create(3, 'ring1')
     await until(() => expect(third.unreadable()).toBe(undefined))
     await process.send({ command: 'cancel', view: VIEW, generation: 3 })

@@ -24,6 +24,8 @@ export interface EffectParts {
   readonly coordination: Coordination
   readonly verifyOf: VerifyOf
   readonly logger: Logger
+  /** Uid and shard of what was taken away since this process keeps the view: to do so again may mean to go over all that a server has. */
+  readonly dropped: Set<string>
   /** This process keeps the view no longer. */
   readonly signal: AbortSignal
 }
@@ -158,14 +160,14 @@ async function drop(parts: EffectParts): Promise<'done' | 'nothing'> {
 }
 
 /** Once no live process answers from it. @throws what keeps it */
-async function dropOne({ view, coordination, signal, logger }: EffectParts, live: Live): Promise<'done' | 'nothing'> {
+async function dropOne({ view, coordination, dropped, signal, logger }: EffectParts, live: Live): Promise<'done' | 'nothing'> {
   const { generation, number, state, backend } = live
   if (backend === undefined && !(state.forsaken && hasNoAddress(live))) return 'nothing'
   const name = generationName(generation)
   const readers = mayRead(await coordination.presence().certainlyLiving(signal), view.name, number, state.since)
   if (readers.length > 0)
     throw new LogfoldError('view-unavailable', `${name} leaves once nobody answers from it any more; now do ${readers.join(', ')}`)
-  const left = backend === undefined ? [...state.pinned.shards] : await dropShards(backend, live, signal)
+  const left = backend === undefined ? [...state.pinned.shards] : await dropShards(backend, live, dropped, signal)
   await view.source().deadLetters.dropGeneration(number, signal)
   failPoint('keeper/deleted')
   const sent = await coordination.control().send({ command: 'dropped', view: view.name, generation: number, left }, signal)
@@ -178,9 +180,17 @@ async function dropOne({ view, coordination, signal, logger }: EffectParts, live
 export const hasNoAddress = (live: Live): boolean => live.unreadable()?.code === 'backend-unknown'
 
 /** @returns the shards on which something stays, where that may be. @throws what keeps it from being taken away elsewhere */
-async function dropShards(backend: ViewBackend, { generation, state }: Live, signal: AbortSignal): Promise<string[]> {
+async function dropShards(backend: ViewBackend, { generation, state }: Live, dropped: Set<string>, signal: AbortSignal): Promise<string[]> {
   const admin = backend.admin(generation)
-  const each = await Promise.allSettled(backend.shards.map(shard => admin.drop(shard, signal)))
+  const each = await Promise.allSettled(
+    backend.shards.map(async shard => {
+      const name = `${generation.uid}/${shard}`
+      if (dropped.has(name)) return
+      await admin.drop(shard, signal)
+      // Else it ended early.
+      if (!signal.aborted) dropped.add(name)
+    }),
+  )
   signal.throwIfAborted()
   const left: string[] = []
   for (const [at, one] of each.entries()) {

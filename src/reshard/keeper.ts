@@ -107,7 +107,7 @@ export class Keeper {
   #begin(): void {
     if (this.#keeping !== undefined) return
     const ending = new AbortController()
-    const parts: EffectParts = { ...this.#options, signal: ending.signal }
+    const parts: EffectParts = { ...this.#options, dropped: new Set(), signal: ending.signal }
     // Beside each other: a verification takes long, and what leaves may wait for a server.
     const done = Promise.all(effects.map(effect => this.#repeat(effect, parts))).then(() => undefined)
     done.catch(this.#options.failed)

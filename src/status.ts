@@ -1,7 +1,7 @@
 import type { Coordination } from './generations/coordination.ts'
 import type { HostedView } from './hosted-view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
-import { repairableKinds, type VerifyInShort, type VerifyStatus } from './model/verify-status.ts'
+import { inShort, repairableKinds, type VerifyStatus } from './model/verify-status.ts'
 import type { ViewStatus } from './model/view-status.ts'
 import { differs } from './reshard/differs.ts'
 import { nextStepsOf } from './reshard/next-steps.ts'
@@ -83,15 +83,6 @@ function nextSteps(
   }
   return steps
 }
-
-const inShort = ({ phase, repair, progress, waitingFor, left, failure }: VerifyStatus): VerifyInShort => ({
-  phase,
-  repair,
-  progress,
-  waitingFor,
-  left,
-  failure,
-})
 
 /** What to do about how a verify ended. */
 function verifySteps(view: string, verify: VerifyStatus | undefined): readonly string[] {

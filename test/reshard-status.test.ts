@@ -9,7 +9,7 @@ import { filled, served, verified } from './support/reshard-steps.ts'
 import { ReshardWorld, type TestProcess } from './support/reshard-world.ts'
 
 const statuses = ({ view, coordination }: TestProcess): Promise<readonly GenerationStatus[]> =>
-  generationStatuses(view, { living: () => coordination.living(), pipeline: () => undefined, verify: () => undefined })
+  generationStatuses(view, { living: () => coordination.living(), pipeline: () => undefined, heldUp: () => undefined, verify: () => undefined })
 
 describe('the status of each generation', () => {
   it('tells its phase, how far it is, its shards, and who reads it', async () => {

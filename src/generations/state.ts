@@ -1,5 +1,5 @@
 import type { Offset } from '../model/record.ts'
-import { UNTIL, type Until } from '../model/until.ts'
+import { further, type Until } from '../model/until.ts'
 import type { Command, CommandName, Create, Newer, Pinned, Steer, Verified } from './command.ts'
 
 /** The state of a view: the fold of its commands, pure and total. SPEC.md has the table. */
@@ -186,5 +186,3 @@ function verified({ until }: GenerationState, { openings, differences, unresolve
 function steered(meant: GenerationState, { until = meant.until, paused = meant.paused, rate, why }: Steer): Partial<GenerationState> {
   return { until, paused, why: paused ? (why ?? meant.why) : undefined, rate: rate === undefined ? meant.rate : (rate ?? undefined) }
 }
-
-const further = (a: Until, b: Until): Until => (UNTIL.indexOf(a) > UNTIL.indexOf(b) ? a : b)

@@ -62,4 +62,13 @@ export interface VerifyStatus {
 /** As the status of a view has it. */
 export type VerifyInShort = Pick<VerifyStatus, 'phase' | 'repair' | 'progress' | 'waitingFor' | 'left' | 'failure'>
 
+export const inShort = ({ phase, repair, progress, waitingFor, left, failure }: VerifyStatus): VerifyInShort => ({
+  phase,
+  repair,
+  progress,
+  waitingFor,
+  left,
+  failure,
+})
+
 export const isOver = ({ phase }: Pick<VerifyStatus, 'phase'>): boolean => phase === 'done' || phase === 'failed' || phase === 'cancelled'

@@ -3,7 +3,7 @@ import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import { type GenerationState, LEFT, UNVERIFIED, type ViewState } from '../generations/state.ts'
 import { answeredWithin } from '../model/bounded.ts'
-import { isAnswer, LogfoldError, messageOf } from '../model/errors.ts'
+import { LogfoldError } from '../model/errors.ts'
 import { generationName } from '../model/generation.ts'
 import type { Forceable, ReshardCheck, ReshardVerb } from '../model/reshard.ts'
 import { notReady, readersLacking, unverified } from './checks.ts'
@@ -125,9 +125,3 @@ export function known<Letters extends ClosableDeadLetters>(view: LiveView<Letter
 }
 
 const orForce = (remedy: string, name: Forceable): string => `${remedy}; or override it: --force ${name}`
-
-/** What it says, where it is an answer. @throws bugs */
-export function saidBy(error: unknown): string {
-  if (!isAnswer(error)) throw error
-  return messageOf(error)
-}

@@ -60,10 +60,15 @@ export async function unverified<Letters extends ClosableDeadLetters>(live: Live
 /** The shards that were opened since the verification. @throws what a store says that can't be asked */
 export async function openedAnew<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<readonly string[]> {
   const { openings = {} } = live.state.verification ?? {}
+  const now = Object.entries(await openingsOf(live))
+  return now.filter(([shard, opening]) => openings[shard] !== opening).map(([shard]) => shard)
+}
+
+/** Shard → its present opening. @throws what a store says that can't be asked */
+export async function openingsOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<Readonly<Record<string, string>>> {
   const { backend, generation } = live.source()
   const admin = backend.admin(generation)
-  const now = await Promise.all(backend.shards.map(async shard => [shard, await admin.opening(shard)] as const))
-  return now.filter(([shard, opening]) => openings[shard] !== opening).map(([shard]) => shard)
+  return Object.fromEntries(await Promise.all(backend.shards.map(async shard => [shard, await admin.opening(shard)] as const)))
 }
 
 /** Every live process that answers reads can read this generation of the view. */
@@ -99,10 +104,10 @@ export const mayRead = (living: readonly Living[], view: string, number: number,
     .map(whoIs)
 
 /** For people: host and process. */
-export const whoIs = ({ name, says }: Living): string => (says === undefined ? `a process of a later version (${name})` : `${says.host}/${says.pid}`)
+const whoIs = ({ name, says }: Living): string => (says === undefined ? `a process of a later version (${name})` : `${says.host}/${says.pid}`)
 
-/** @throws bugs */
-function saidBy(error: unknown): string {
+/** What it says, where it is an answer. @throws bugs */
+export function saidBy(error: unknown): string {
   if (!isAnswer(error)) throw error
   return messageOf(error)
 }

@@ -8,10 +8,10 @@ import { failPoint } from '../model/fail-point.ts'
 import { generationName } from '../model/generation.ts'
 import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
-import { UNTIL, type Until } from '../model/until.ts'
+import { isFurther, type Until } from '../model/until.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
-import { mayRead, notReady, openedAnew, readersLacking, unverified } from './checks.ts'
+import { mayRead, notReady, openedAnew, openingsOf, readersLacking, unverified } from './checks.ts'
 import type { VerifyOf } from './verifying.ts'
 
 /**
@@ -35,7 +35,7 @@ const TOLD_MAX = 10
 
 type Live = LiveGeneration<DeadLetters>
 
-const goesTo = ({ state }: Live, until: Until): boolean => UNTIL.indexOf(state.until) >= UNTIL.indexOf(until)
+const goesTo = ({ state }: Live, until: Until): boolean => !isFurther(until, state.until)
 
 const ofRole = ({ view }: EffectParts, role: Live['state']['role']): Live | undefined => view.generations.find(({ state }) => state.role === role)
 
@@ -91,12 +91,6 @@ async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
   } as const
   await parts.coordination.control().send(order, parts.signal)
   return 'done'
-}
-
-const openingsOf = async (live: Live): Promise<Readonly<Record<string, string>>> => {
-  const { backend, generation } = live.source()
-  const admin = backend.admin(generation)
-  return Object.fromEntries(await Promise.all(backend.shards.map(async shard => [shard, await admin.opening(shard)] as const)))
 }
 
 /** Calls back once this process keeps the view no longer, or nobody wants the verification any more. */

@@ -1,7 +1,7 @@
 import type { Order } from '../generations/control.ts'
 import { type GenerationState, LEFT, type Refusal, type Role, type ViewState } from '../generations/state.ts'
 import type { ReshardRequest, ReshardVerb } from '../model/reshard.ts'
-import { UNTIL, type Until } from '../model/until.ts'
+import { further } from '../model/until.ts'
 
 /** Those that are about a generation that is there. */
 export type MovingVerb = Exclude<ReshardVerb, 'create' | 'rebuild'>
@@ -110,5 +110,3 @@ const unfit = (asked: Asked, reason: Refusal, instead = the(asked, 'serving')): 
   number: instead?.number ?? asked.state.highest,
   reason,
 })
-
-const further = (a: Until, b: Until): Until => (UNTIL.indexOf(a) > UNTIL.indexOf(b) ? a : b)

@@ -5,7 +5,7 @@ import { generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
 import type { PlannedBackend, PlannedShard, ReshardPlan } from '../model/reshard.ts'
 import type { Capacity, ViewBackend } from '../model/view-backend.ts'
-import { saidBy } from './checklist.ts'
+import { saidBy } from './checks.ts'
 import { bytesAnEntry, type SampledShard, type Spread, sampled, spreadOf } from './sample.ts'
 
 /** Ids that are looked at, over all shards: the moved share is then right to about 2 %. */

@@ -6,7 +6,7 @@ import { isVerified } from '../generations/state.ts'
 import { answeredWithin } from '../model/bounded.ts'
 import { isAnswer } from '../model/errors.ts'
 import type { Offset } from '../model/record.ts'
-import type { VerifyStatus } from '../model/verify-status.ts'
+import { inShort, type VerifyStatus } from '../model/verify-status.ts'
 import type { ShardStats } from '../model/view-backend.ts'
 import type { BuildProgress, GenerationPhase, GenerationShard, GenerationStatus } from '../model/view-status.ts'
 import type { PipelineStatus } from '../pipeline/view-pipeline.ts'
@@ -21,7 +21,7 @@ export interface StatusDeps {
   /** Of the pipeline that folds this generation here; undefined where none does. */
   readonly pipeline: (number: number) => PipelineStatus | undefined
   /** Why this worker doesn't fold it on, though nobody paused it. */
-  readonly heldUp?: (number: number) => string | undefined
+  readonly heldUp: (number: number) => string | undefined
   /** Of the verify of this generation here; undefined where there was none. */
   readonly verify: (number: number) => VerifyStatus | undefined
 }
@@ -61,7 +61,7 @@ async function statusOf<Letters extends ClosableDeadLetters>(
     backend: state.pinned.backend,
     until: phase === 'previous' || phase === 'leaving' ? null : state.until,
     paused: state.paused,
-    why: state.why ?? deps.heldUp?.(number) ?? null,
+    why: state.why ?? deps.heldUp(number) ?? null,
     rate: state.rate ?? null,
     progress,
     lagRecords: progress === null ? null : progress.total - progress.done,
@@ -166,12 +166,3 @@ function sourceOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Lett
     return undefined
   }
 }
-
-const inShort = ({ phase, repair, progress, waitingFor, left, failure }: VerifyStatus): NonNullable<GenerationStatus['verify']> => ({
-  phase,
-  repair,
-  progress,
-  waitingFor,
-  left,
-  failure,
-})

@@ -1,6 +1,6 @@
 import { type ErrorCode, errorKinds } from '../../model/errors.ts'
 import type { ReshardAnswer } from '../../model/reshard.ts'
-import { UNTIL, type Until } from '../../model/until.ts'
+import { isFurther, type Until } from '../../model/until.ts'
 import { isOver } from '../../model/verify-status.ts'
 import type { BuildProgress, GenerationStatus, ViewStatus } from '../../model/view-status.ts'
 
@@ -111,7 +111,7 @@ function obstacle(found: GenerationStatus, { called, view, until, isNewVerify }:
     return { reached: false, detail: `${called} stopped: ${problem.detail}`, step: problem.remedy ?? undefined }
   }
   if (paused && why !== null) return { reached: false, detail: `${called} was paused: ${why}`, step: again }
-  if (found.until !== null && UNTIL.indexOf(found.until) < UNTIL.indexOf(until)) {
+  if (found.until !== null && isFurther(until, found.until)) {
     // A verification that found differences sets this, too: nobody verifies again by himself.
     if (verification !== null && verification.differences > 0) {
       const detail = `${called} is not as the log says: its verification found ${verification.differences} ${verification.differences === 1 ? 'difference' : 'differences'}`

@@ -36,7 +36,7 @@ const LINGER_MS = 1_000
 const REPLICATION = -1
 
 /** @returns the exit code */
-export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check: check, builtInKinds, loadBackend })
+export const main = (argv: readonly string[]): Promise<number> => runCli(argv, { start, check, builtInKinds, loadBackend })
 
 interface Parts {
   readonly config: Config

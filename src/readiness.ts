@@ -1,5 +1,5 @@
 import type { ReadinessCheck } from './admin/status.ts'
-import { formatHealth } from './generations/shard-health.ts'
+import { formatHealth, type Health } from './generations/shard-health.ts'
 import type { HostedView } from './hosted-view.ts'
 
 /** What has to be so before this process is ready. A generation that is built doesn't count: nobody waits for it here. */
@@ -16,7 +16,7 @@ function checksOf({ name, live, feeds }: HostedView): readonly ReadinessCheck[] 
 }
 
 /** What serves answers from some of its shards at least; this names those that it doesn't answer from. */
-function servesDetail(health: HostedView['live'] extends { health(): infer Health } ? Health : never): string {
+function servesDetail(health: ReadonlyMap<string, Health>): string {
   const unwell = [...health].filter(([, { kind }]) => kind !== 'up')
   return unwell.length === 0 ? 'yes' : `yes, but for ${unwell.map(([shard, each]) => `shard ${shard}: ${formatHealth(each)}`).join('; ')}`
 }

@@ -78,7 +78,7 @@ function factsOf(generation: GenerationStatus): readonly (readonly string[])[] {
   ]
 }
 
-export function verificationText({ differences, unresolved, void: isVoid }: NonNullable<GenerationStatus['verification']>): string {
+function verificationText({ differences, unresolved, void: isVoid }: NonNullable<GenerationStatus['verification']>): string {
   const found = differences === 0 ? 'no difference' : `${grouped(differences)} ${differences === 1 ? 'difference' : 'differences'}`
   const keys = unresolved === 0 ? '' : `, ${grouped(unresolved)} unresolved ${unresolved === 1 ? 'key' : 'keys'}`
   return `${found}${keys}${isVoid ? '; void, as a shard was folded anew since' : ''}`

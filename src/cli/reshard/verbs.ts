@@ -43,7 +43,7 @@ const create: CliVerb = {
 `,
 }
 
-const rebuild: CliVerb = {
+export const rebuild: CliVerb = {
   ...create,
   verb: 'rebuild',
   words: 'rebuild',
@@ -155,5 +155,3 @@ const resume: CliVerb = {
 
 /** Those of the group `logfold reshard`. */
 export const groupVerbs: readonly CliVerb[] = [create, verify, switchOver, reverse, complete, cancel, pause, resume]
-
-export { rebuild }

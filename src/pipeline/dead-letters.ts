@@ -2,6 +2,7 @@ import type { DeadLetter, DeadLetterReader, DeadLetterWithBytes, LetterCounts, L
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
+import { Moves } from '../model/moves.ts'
 import type { NewRecord, Offset, RecordCursor, Stretch } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { Backoff } from './backoff.ts'
@@ -33,8 +34,7 @@ export class DeadLetters implements DeadLetterReader {
   readonly #reading: Promise<void>
   /** Of the reader. */
   #position: Offset = 0
-  /** Settles with its next move; rejected once it can't move any more. */
-  #moved = Promise.withResolvers<void>()
+  readonly #moves = new Moves()
 
   /**
    * @param topic of the dead letters
@@ -48,7 +48,6 @@ export class DeadLetters implements DeadLetterReader {
     this.#table = new LetterTable(this.#owner)
     this.#writer = log.writer(topic)
     this.#caughtUp.promise.catch(() => undefined)
-    this.#moved.promise.catch(() => undefined)
     this.#reading = this.#read()
   }
 
@@ -160,12 +159,7 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   async #readTo(position: Offset, signal: AbortSignal): Promise<void> {
-    const stopped = Promise.withResolvers<void>()
-    const stop = (): void => stopped.resolve()
-    signal.addEventListener('abort', stop)
-    while (this.#position < position && !signal.aborted) await Promise.race([this.#moved.promise, stopped.promise])
-    signal.removeEventListener('abort', stop)
-    signal.throwIfAborted()
+    await this.#moves.until(() => this.#position >= position, signal)
   }
 
   /** @returns the offset of the last one; -1 where there are none */
@@ -202,13 +196,11 @@ export class DeadLetters implements DeadLetterReader {
         const cursor = stretch.records()
         while (cursor.next()) this.#fold(cursor)
         this.#position = stretch.next
-        this.#moved.resolve()
-        this.#moved = Promise.withResolvers()
-        this.#moved.promise.catch(() => undefined)
+        this.#moves.moved()
       }
     } catch (error) {
       this.#caughtUp.reject(error)
-      this.#moved.reject(error)
+      this.#moves.end(error)
       if (!isLogfoldError(error, 'closed')) {
         this.#logger.error('The dead letters can no longer be read', { topic: this.#topic.name, cause: messageOf(error) })
       }

@@ -44,7 +44,7 @@ export interface ReshardPlan {
   readonly skew: number | null
   /** Records that would be read. */
   readonly records: number | null
-  /** At the rate asked for, or else at what this view was last folded with here; null where neither is known. */
+  /** At the rate that was asked for; null where none was, or the records aren't known. */
   readonly etaSeconds: number | null
   /** What would go wrong or needs a look: too little memory, deletes that may be missed. */
   readonly warnings: readonly string[]

@@ -27,8 +27,6 @@ export interface CreationParts<Letters extends ClosableDeadLetters> {
   readonly backends: Readonly<Record<string, readonly string[]>>
   readonly openStore: LiveGenerationOptions<Letters>['openStore']
   readonly living: () => Promise<readonly Living[]>
-  /** Records a second that this process last folded the view with. */
-  readonly foldRate: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -72,7 +70,7 @@ export async function creationOf<Letters extends ClosableDeadLetters>(parts: Cre
     const from = serving === undefined ? undefined : view.generation(serving.number)
     const to = { number, definition, topic, store: store.backend }
     if (request.dryRun) {
-      const plan = await planOf({ from, to, log, rate: rate ?? undefined, foldRate: parts.foldRate, signal })
+      const plan = await planOf({ from, to, log, rate: rate ?? undefined, signal })
       return { generation: number, checks, plan, order }
     }
     if (topic.id !== '' || checks.some(({ ok }) => !ok)) return { generation: number, checks, plan: null, order }

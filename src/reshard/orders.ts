@@ -21,8 +21,6 @@ export interface OrdersOptions<Letters extends ClosableDeadLetters> {
   /** Backend of the config → names of its shards, as the config has them now. */
   readonly backends: () => Readonly<Record<string, readonly string[]>>
   readonly openStore: LiveGenerationOptions<Letters>['openStore']
-  /** Records a second that this process last folded a view with; undefined where it has not. */
-  readonly foldRate?: (view: string) => number | undefined
   readonly logger: Logger
 }
 
@@ -89,7 +87,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
     request: ReshardRequest,
     signal: AbortSignal,
   ): Promise<Proposal> {
-    const { coordination, log, backends, openStore, foldRate } = this.#options
+    const { coordination, log, backends, openStore } = this.#options
     return await creationOf({
       view,
       verb,
@@ -100,7 +98,6 @@ export class Orders<Letters extends ClosableDeadLetters> {
       backends: backends(),
       openStore,
       living: this.#living(signal),
-      foldRate: foldRate?.(view.name),
       signal,
     })
   }

@@ -28,8 +28,6 @@ export interface PlanParts<Letters extends ClosableDeadLetters> {
   readonly log: Log
   /** Records a second and worker, as asked for. */
   readonly rate: number | undefined
-  /** Records a second, as this process last folded the view. */
-  readonly foldRate: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -50,7 +48,7 @@ export async function planOf<Letters extends ClosableDeadLetters>(parts: PlanPar
   const target = await targetOf(to.definition, to.store, source)
   warnings.push(...target.shards.flatMap(shard => tooFull(target.backend, shard)))
   const records = await recordsOf(parts, source)
-  const etaSeconds = etaOf(parts, records, source?.workers ?? 1)
+  const etaSeconds = etaOf(parts.rate, records, source?.workers ?? 1)
   const { deletesKeptMs } = to.topic
   if (etaSeconds !== null && deletesKeptMs !== undefined && etaSeconds * 1_000 > deletesKeptMs / 2) {
     warnings.push(
@@ -187,12 +185,6 @@ async function recordsOf<Letters extends ClosableDeadLetters>(
   return ends?.reduce((sum, end) => sum + end, 0)
 }
 
-/** The rate is each worker's; how fast this process folded is taken for itself, as it is not known how the others would share in it. */
-function etaOf<Letters extends ClosableDeadLetters>(
-  { rate, foldRate }: PlanParts<Letters>,
-  records: number | undefined,
-  workers: number,
-): number | null {
-  const perSecond = rate === undefined ? foldRate : rate * workers
-  return records === undefined || perSecond === undefined || perSecond <= 0 ? null : Math.ceil(records / perSecond)
-}
+/** The rate is each worker's. Without one, how fast it goes is known once it runs. */
+const etaOf = (rate: number | undefined, records: number | undefined, workers: number): number | null =>
+  records === undefined || rate === undefined ? null : Math.ceil(records / (rate * workers))

@@ -42,7 +42,6 @@ export interface ProcessOptions {
   readonly config?: Partial<ViewDefinition>
   /** Backends of its config; those of the world, where it isn't said. */
   readonly backends?: Backends
-  readonly foldRate?: number
 }
 
 /** One of several that share the log and the stores, each with a config of its own. */
@@ -105,7 +104,7 @@ export class ReshardWorld implements AsyncDisposable {
   }
 
   async process(options: ProcessOptions = {}): Promise<TestProcess> {
-    const { role = 'all', config = {}, backends = this.#backends, foldRate } = options
+    const { role = 'all', config = {}, backends = this.#backends } = options
     const openStore = async (name: string, shards: readonly string[]): Promise<OpenedStore> => {
       if (!shards.every(shard => backends[name]?.includes(shard))) throw new LogfoldError('backend-unknown', `The config lacks a shard of ${name}`)
       return { backend: this.store(name, shards), close: async () => undefined }
@@ -142,7 +141,6 @@ export class ReshardWorld implements AsyncDisposable {
         log,
         backends: () => backends,
         openStore,
-        ...(foldRate === undefined ? {} : { foldRate: () => foldRate }),
         logger: quiet,
       })
     const orders = ordersBy(coordination)

@@ -126,17 +126,9 @@ export class HostedView {
   /** What the others are told of it. */
   says(): PresenceRecord['views'][string] {
     const { generations, current } = this.live
-    const positions = generations.map(({ number }) => {
-      const partitions = this.#feeds?.pipeline(number)?.status().partitions ?? []
-      return [
-        String(number),
-        Object.fromEntries(partitions.flatMap(({ partition, position }) => (position === undefined ? [] : [[String(partition), position]]))),
-      ] as const
-    })
     return {
       canRead: generations.filter(each => each.unreadable() === undefined).map(({ number }) => number),
       reads: generations.filter(each => each === current || each.held > 0).map(({ number }) => number),
-      positions: Object.fromEntries(positions),
     }
   }
 
@@ -150,8 +142,7 @@ export class HostedView {
   }
 
   #tell(): void {
-    const { canRead, reads } = this.says()
-    const said = JSON.stringify([canRead, reads])
+    const said = JSON.stringify(this.says())
     if (said !== this.#said) this.#options.coordination.describedAnew()
     this.#said = said
     for (const [uid, { live, verify, path }] of this.#verifies) {

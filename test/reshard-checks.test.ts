@@ -14,7 +14,7 @@ const says = (pid: number, more: Partial<PresenceRecord>, reads: number[]): { re
     formats: [1],
     folded: 8,
     backends: {},
-    views: { job: { canRead: [1, 2], reads, positions: {} } },
+    views: { job: { canRead: [1, 2], reads } },
     ...more,
   },
 })

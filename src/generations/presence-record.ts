@@ -28,8 +28,6 @@ const presenceRecord = z.strictObject({
       canRead: numbers,
       /** Generations that new requests, or any under way, are answered from. */
       reads: numbers,
-      /** Generation → partition → the next offset that it folds there. */
-      positions: z.record(z.string(), z.record(z.string(), count)),
     }),
   ),
 })

@@ -9,7 +9,7 @@ export const standing: Omit<PresenceRecord, 'format' | 'uptimeMs'> = {
   formats: [1],
   folded: 3,
   backends: { ring3: ['a', 'b', 'c'] },
-  views: { job: { canRead: [1], reads: [1], positions: { 1: { 0: 17, 3: 4 } } } },
+  views: { job: { canRead: [1], reads: [1] } },
 }
 
 export const presenceRecord = (uptimeMs: number): PresenceRecord => ({ ...standing, format: PRESENCE_FORMAT, uptimeMs })

@@ -118,7 +118,7 @@ export class ReshardWorld implements AsyncDisposable {
       formats: [1],
       folded: 0,
       backends: Object.fromEntries(Object.entries(backends).map(([name, shards]) => [name, [...shards]])),
-      views: { job: { ...readingOf(view), positions: {} } },
+      views: { job: readingOf(view) },
     })
     const failed = (error: unknown): unknown => this.bugs.push(error)
     const { log } = this

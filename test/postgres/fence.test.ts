@@ -4,12 +4,12 @@ import { PostgresBackend } from '../../backends/postgres/backend.ts'
 import { waits } from '../../backends/postgres/session.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { batch, commandAt, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
 import { quiet } from '../support/quiet.ts'
 import { proxyTo } from './proxy.ts'
-import { commandAt, configOf, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { configOf, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** Who acts late, from another process: brings back nothing that was dropped, and shows nothing that people were led away from. */
 

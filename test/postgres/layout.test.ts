@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, bytesOf, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { at, batch, bytesOf, commandAt, compareBytes, del, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { pagesOf } from '../contract/backend/paging.ts'
 import { generationOf } from '../contract/backend/store.ts'
-import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 const generation = generationOf({ partitions: 2 })
 let schema: string

@@ -2,10 +2,10 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkpointZero, type ViewBackend } from '../../src/model/view-backend.ts'
-import { at, batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { at, batch, commandAt, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
-import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** What people put on our tables, and beside them. */
 

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { batch, markFilled, set, textOf } from '../contract/backend/folding.ts'
+import { batch, commandAt, markFilled, set, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
-import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** The rights that docs/postgres.md tells a database's owner to grant, and no others. */
 

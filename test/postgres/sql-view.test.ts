@@ -2,10 +2,10 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Generation } from '../../src/model/generation.ts'
 import type { ViewBackend } from '../../src/model/view-backend.ts'
-import { openWith, textOf } from '../contract/backend/folding.ts'
+import { commandAt, openWith, textOf } from '../contract/backend/folding.ts'
 import { generationOf } from '../contract/backend/store.ts'
 import { sharedPostgres } from '../services/postgres.ts'
-import { commandAt, connect, dropSchema, newSchema, query, SHARD } from './world.ts'
+import { connect, dropSchema, newSchema, query, SHARD } from './world.ts'
 
 /** The SQL view `job`, for people. */
 

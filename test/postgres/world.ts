@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { PostgresConfig } from '../../backends/postgres/config.ts'
 import postgres from '../../backends/postgres/index.ts'
 import type { BackendContext } from '../../src/model/backend-module.ts'
-import type { CommandPlace, ViewBackend } from '../../src/model/view-backend.ts'
+import type { ViewBackend } from '../../src/model/view-backend.ts'
 import { sharedPostgres } from '../services/postgres.ts'
 import { quiet } from '../support/quiet.ts'
 
@@ -18,9 +18,6 @@ export const contextOf = (logger = quiet): BackendContext => ({ name: 'pg', data
 
 export const connect = (schema: string, url = sharedPostgres(), logger = quiet): Promise<ViewBackend> =>
   postgres.connect(configOf(schema, url), contextOf(logger))
-
-/** A command of the control topic. */
-export const commandAt = (offset: number, topicId = 'control'): CommandPlace => ({ topicId, offset })
 
 /** What another program does, over a connection of its own. */
 export async function query(sql: string, url = sharedPostgres()): Promise<readonly Record<string, unknown>[]> {

@@ -5,7 +5,7 @@ import { type Generation, generationName, identityOf } from '../../src/model/gen
 import type { Offset } from '../../src/model/record.ts'
 import { type CommandPlace, checkpointZero, type OpenOutcome, vouchesFor } from '../../src/model/view-backend.ts'
 import { readCheckpoints, writeCheckpoint } from './checkpoint.ts'
-import { isOutdated, recordDrop, recordServed, wasDropped } from './fence.ts'
+import { isOutdated, recordDropped, recordServed, wasDropped } from './fence.ts'
 import type { SqliteFile } from './file.ts'
 import { openingOf, SHARD, standingOf, tableStands } from './standing.ts'
 import { createStatements, dropStatements, isViewStatement, tablesOf, viewStatement } from './tables.ts'
@@ -88,7 +88,7 @@ function namesake(file: SqliteFile, generation: Generation): Namesake | undefine
 export function dropStep(file: SqliteFile, db: DatabaseSync, generation: Generation): boolean {
   const standing = standingOf(file, generation)
   if (standing.kind === 'open' || !wasDropped(file, generation)) {
-    recordDrop(file, db, generation)
+    recordDropped(file, db, generation)
     if (standing.kind !== 'foreign') takeIdentity(file, db, generation)
     return false
   }

@@ -15,7 +15,7 @@ export function wasDropped(file: SqliteFile, generation: Generation): boolean {
   return file.prepare(`SELECT uid FROM ${tablesOf(generation).dropped} WHERE uid = ?`).get(generation.uid) !== undefined
 }
 
-export function recordDrop(file: SqliteFile, db: DatabaseSync, generation: Generation): void {
+export function recordDropped(file: SqliteFile, db: DatabaseSync, generation: Generation): void {
   const { dropped } = tablesOf(generation)
   db.exec(`CREATE TABLE IF NOT EXISTS ${dropped} (uid TEXT PRIMARY KEY NOT NULL)`)
   file.prepare(`INSERT OR IGNORE INTO ${dropped} (uid) VALUES (?)`).run(generation.uid)

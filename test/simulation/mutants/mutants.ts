@@ -245,8 +245,8 @@ const inTheBackends: readonly Mutant[] = [
     'SQLite: a drop leaves no uid where another identity stands',
     edit(
       SQLITE_ADMIN,
-      "    recordDrop(file, db, generation)\n    if (standing.kind !== 'foreign') takeIdentity(file, db, generation)",
-      "    if (standing.kind === 'foreign') return true\n    recordDrop(file, db, generation)\n    takeIdentity(file, db, generation)",
+      "    recordDropped(file, db, generation)\n    if (standing.kind !== 'foreign') takeIdentity(file, db, generation)",
+      "    if (standing.kind === 'foreign') return true\n    recordDropped(file, db, generation)\n    takeIdentity(file, db, generation)",
     ),
   ),
   contracted(

@@ -7,7 +7,7 @@ import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
 import { generationOf } from './definition.ts'
-import { Pacing } from './pacing.ts'
+import { Growth } from './growth.ts'
 import { type Health, ShardHealth } from './shard-health.ts'
 import type { GenerationState } from './state.ts'
 import { isForeign, madeAgain, unanswering, unreadable, whyNone, withoutTopic } from './unreadable.ts'
@@ -77,7 +77,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
   readonly #ending = new AbortController()
   /** It has left for so long that nobody should answer from it any more. */
   readonly ending = this.#ending.signal
-  readonly #pacing = new Pacing()
+  readonly #growth = new Growth()
   readonly #running: Promise<void>
   #state: GenerationState
   #cut: NodeJS.Timeout | undefined
@@ -179,7 +179,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
 
   /** How fast that grows: offsets a second, over the last seconds. */
   perSecond(): number {
-    return this.#pacing.perSecond()
+    return this.#growth.perSecond()
   }
 
   /** All shards are looked at now, rather than within the second. */
@@ -220,7 +220,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
 
   #looked(): void {
     const vouched = this.vouched()
-    if (vouched !== undefined) this.#pacing.at(vouched.reduce((sum, position) => sum + position, 0))
+    if (vouched !== undefined) this.#growth.at(vouched.reduce((sum, position) => sum + position, 0))
     this.#options.changed()
   }
 

@@ -2,7 +2,7 @@ const SAMPLE_MS = 1_000
 const SAMPLES_MAX = 20
 
 /** How fast something grows, over the last seconds. */
-export class Pacing {
+export class Growth {
   #samples: { readonly atMs: number; readonly amount: number }[] = []
 
   at(amount: number): void {

@@ -1,6 +1,5 @@
 import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isAnswer, isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
-import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { SchemaCheck } from '../model/value.ts'
@@ -8,7 +7,7 @@ import type { Control } from './control.ts'
 import type { Coordination } from './coordination.ts'
 import { definitionOf, type ViewDefinition } from './definition.ts'
 import { makeFirst } from './first.ts'
-import { type ClosableDeadLetters, type Connected, LiveGeneration, type OpenDeadLetters, type OpenedStore } from './live-generation.ts'
+import { type ClosableDeadLetters, type Connected, LiveGeneration, type LiveGenerationOptions } from './live-generation.ts'
 import type { Health } from './shard-health.ts'
 import type { GenerationState, ViewState } from './state.ts'
 import { Told } from './told.ts'
@@ -19,23 +18,17 @@ const RETRY_MS = 1_000
 const LEARN_MS = 1_000
 const LOOK_MS = 20
 
-export interface LiveViewOptions<Letters extends ClosableDeadLetters> {
-  /** As the config has it: by it generation 1 is made, and the view is written. */
+/** What every generation of the view gets. */
+type Shared = 'namespace' | 'log' | 'whenBehind' | 'openStore' | 'openDeadLetters' | 'failed'
+
+export interface LiveViewOptions<Letters extends ClosableDeadLetters> extends Pick<LiveGenerationOptions<Letters>, Shared> {
+  /** As the config has it: by it the first generation is made, and the view is written. */
   readonly definition: ViewDefinition
   readonly compileSchema: (document: unknown) => SchemaCheck
-  /** What becomes of reads of a shard that fell behind. */
-  readonly whenBehind: 'refuse' | 'serve'
-  /** Before the names of groups and of our own topics. */
-  readonly namespace: string
-  readonly log: Log
   readonly coordination: Coordination
-  readonly openStore: (backend: string, shards: readonly string[]) => Promise<OpenedStore>
-  readonly openDeadLetters: OpenDeadLetters<Letters>
   readonly logger: Logger
   /** This process went over to another generation, that long after it learned that it serves. Milliseconds. */
   readonly switched?: (tookMs: number) => void
-  /** A bug was met, in the code of the log or the store: the process should end. */
-  readonly failed: (error: unknown) => void
 }
 
 /**
@@ -108,6 +101,11 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
   /** What reads are answered from here; undefined before it is known. */
   get current(): LiveGeneration<Letters> | undefined {
     return this.#current
+  }
+
+  /** What reads should be answered from, by the commands; undefined before they are known. */
+  get target(): LiveGeneration<Letters> | undefined {
+    return this.generations.find(({ state }) => state.role === 'serving')
   }
 
   /** As far as the commands are folded. @throws why that isn't known */
@@ -226,8 +224,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     if (generations.length > 0) this.#known.resolve()
     this.#learnedMs = performance.now()
     this.#choose()
-    const target = this.generations.find(({ state }) => state.role === 'serving')
-    if (target !== this.#current) target?.look()
+    if (this.target !== this.#current) this.target?.look()
   }
 
   #open(control: Control, state: GenerationState): LiveGeneration<Letters> {
@@ -251,7 +248,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
 
   /** Goes over to what serves, where that can be done. */
   #choose(): void {
-    const target = this.generations.find(({ state }) => state.role === 'serving')
+    const { target } = this
     const current = this.#current
     if (isLogfoldError(current?.stopped?.cause, 'offset-out-of-range')) this.#told.forget()
     if (target !== undefined && target !== current && (current === undefined || this.#isGone(current) || this.#canFollow(target))) {
@@ -288,7 +285,7 @@ export class LiveView<Letters extends ClosableDeadLetters> implements View {
     const signal = AbortSignal.any([AbortSignal.timeout(LEARN_MS), this.#closing.signal])
     try {
       await this.#options.coordination.control().upToDate(signal)
-      const target = this.generations.find(({ state }) => state.role === 'serving')
+      const { target } = this
       // What serves may have to be looked at first.
       while (target !== undefined && target !== this.#current && !signal.aborted) {
         target.look()

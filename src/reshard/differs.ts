@@ -7,8 +7,8 @@ import type { ViewStatus } from '../model/view-status.ts'
 
 /** What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null where they agree, or nothing is known yet. */
 export function differs<Letters extends ClosableDeadLetters>(view: LiveView<Letters>): ViewStatus['differs'] {
-  const serving = view.generations.find(({ state }) => state.role === 'serving')
-  return serving === undefined ? null : difference(view.name, view.configured, serving.state.pinned)
+  const { target, configured } = view
+  return target === undefined ? null : difference(view.name, configured, target.state.pinned)
 }
 
 export function difference(view: string, config: ViewDefinition, pinned: Pinned): ViewStatus['differs'] {

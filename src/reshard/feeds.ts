@@ -49,12 +49,12 @@ export class Feeds {
   }
 
   pipeline(number: number): ViewPipeline | undefined {
-    return [...this.#feeds.values()].find(({ live }) => live.number === number)?.pipeline
+    return this.#feed(number)?.pipeline
   }
 
   /** Why a generation isn't folded on here, though nobody paused it. */
   heldUp(number: number): string | undefined {
-    return [...this.#feeds.values()].find(({ live }) => live.number === number)?.fullness?.why()
+    return this.#feed(number)?.fullness?.why()
   }
 
   /** Settles once nothing is written any more. */
@@ -63,6 +63,10 @@ export class Feeds {
     this.#forget()
     for (const feed of this.#feeds.values()) this.#end(feed)
     await Promise.all(this.#ending)
+  }
+
+  #feed(number: number): Feed | undefined {
+    return [...this.#feeds.values()].find(({ live }) => live.number === number)
   }
 
   #follow(): void {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ReloadAnswer } from './admin/verbs.ts'
 import type { BackendConfig, Config, ViewConfig } from './config/config.ts'
 import { definitionHash } from './generations/definition.ts'
 import type { HostedView } from './hosted-view.ts'
 import { LogfoldError, messageOf } from './model/errors.ts'
 import type { Logger } from './model/logger.ts'
+import type { ReloadAnswer } from './model/reload.ts'
 import type { Stores } from './stores.ts'
 
 export interface ReloadingOptions {

@@ -52,7 +52,7 @@ const rooms: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     ],
   ],
   ['src/readiness.ts', ['src/model/', 'src/admin/', 'src/generations/', 'src/hosted-view.ts']],
-  ['src/reloading.ts', ['src/model/', 'src/admin/', 'src/config/', 'src/generations/', 'src/hosted-view.ts', 'src/stores.ts']],
+  ['src/reloading.ts', ['src/model/', 'src/config/', 'src/generations/', 'src/hosted-view.ts', 'src/stores.ts']],
   ['src/status.ts', ['src/model/', 'src/generations/', 'src/reshard/', 'src/hosted-view.ts']],
   [
     'src/verbs.ts',

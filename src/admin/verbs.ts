@@ -1,3 +1,4 @@
+import type { ReloadAnswer } from '../model/reload.ts'
 import type { ReshardAnswer, ReshardRequest, ReshardVerb } from '../model/reshard.ts'
 import type { StatusDocument } from './status.ts'
 
@@ -33,13 +34,4 @@ export interface Verbs {
   reshard(view: string, verb: ReshardVerb, request: ReshardRequest): Promise<ReshardAnswer>
   /** Reads the config again. @throws reload-refused with each change that needs a restart; config-invalid */
   reload(): Promise<ReloadAnswer>
-}
-
-/** What a reload has changed. */
-export interface ReloadAnswer {
-  readonly addedViews: readonly string[]
-  readonly addedBackends: readonly string[]
-  /** Views whose definition in the config is another one now. They serve on by their own. */
-  readonly changedViews: readonly string[]
-  readonly next_steps: readonly string[]
 }

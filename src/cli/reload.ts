@@ -1,15 +1,9 @@
 import type { Command } from 'commander'
+import type { ReloadAnswer } from '../model/reload.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
 import { nextStepsText, table } from './table.ts'
-
-interface Reloaded {
-  readonly addedViews: readonly string[]
-  readonly addedBackends: readonly string[]
-  readonly changedViews: readonly string[]
-  readonly next_steps: readonly string[]
-}
 
 export function addReload(program: Command, io: Io): void {
   withAdminFlags(program.command('reload').description('have a running logfold read its config again: added views and backends'))
@@ -30,12 +24,12 @@ logfold reshard create. SIGHUP does the same.
 
 async function reload(flags: ClientFlags, io: Io): Promise<void> {
   const client = adminClient(flags, io)
-  const answer = (await client.getJson('/admin/reload', { method: 'POST', headers: { 'Content-Type': 'application/json' } })) as Reloaded
+  const answer = (await client.getJson('/admin/reload', { method: 'POST', headers: { 'Content-Type': 'application/json' } })) as ReloadAnswer
   if (flags.json === true) await printJson(io.stdout, answer)
   else await write(io.stdout, `${reloadText(answer)}${nextStepsText(answer.next_steps)}`)
 }
 
-function reloadText({ addedViews, addedBackends, changedViews }: Reloaded): string {
+function reloadText({ addedViews, addedBackends, changedViews }: ReloadAnswer): string {
   const rows = [
     ['added backends', addedBackends.join(', ')],
     ['added views', addedViews.join(', ')],

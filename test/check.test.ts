@@ -11,6 +11,7 @@ import { LogFolder } from './support/embedded-log.ts'
 import { quiet } from './support/quiet.ts'
 import { ScriptedLog } from './support/scripted-log.ts'
 import { SharedBackend, sharedConfig } from './support/shared-backend.ts'
+import { viewConfig } from './support/view-config.ts'
 
 it('a backend that cannot be closed hides no result of the others', async () => {
   const backend = (name: string, close: () => Promise<void>): BackendConfig => ({
@@ -50,23 +51,7 @@ const stub = {
   capacity: unasked,
 }
 
-const view: ViewConfig = {
-  view: 'job',
-  topic: 'job',
-  partitions: 1,
-  replication: 1,
-  create: true,
-  backend: 'ring',
-  partitioner: 'murmur2',
-  writable: true,
-  format: 'json',
-  ordered: false,
-  whenBehind: 'refuse',
-  jsonSchema: undefined,
-  schema: undefined,
-  projection: undefined,
-  projectionScript: undefined,
-}
+const view: ViewConfig = { ...viewConfig, backend: 'ring' }
 
 type Line = readonly [name: string, ok: boolean, code: string | undefined]
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
-import { HostedWorld, viewConfig } from './support/hosted-world.ts'
+import { HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
+import { viewConfig } from './support/view-config.ts'
 
 it('processes that start at once make one first generation, and all go on with that', async () => {
   await using world = await HostedWorld.make()

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { Config, ViewConfig } from '../src/config/config.ts'
 import { Reloading } from '../src/reloading.ts'
 import { TestLogger } from './support/api-world.ts'
-import { type HostedProcess, HostedWorld, viewConfig } from './support/hosted-world.ts'
+import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
+import { viewConfig } from './support/view-config.ts'
 
 type Ring = Readonly<Record<string, string>>
 

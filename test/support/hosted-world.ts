@@ -18,28 +18,11 @@ import { TestLogger } from './api-world.ts'
 import { LogFolder } from './embedded-log.ts'
 import { until } from './pipeline.ts'
 import { SharedBackend, sharedConfig } from './shared-backend.ts'
+import { viewConfig } from './view-config.ts'
 
 /** Of the clock by which others live, so that nobody waits ten seconds to know; and each says so as much more often. */
 const SPEED = 10
 const SAY_MS = 40
-
-export const viewConfig: ViewConfig = {
-  view: 'job',
-  topic: 'job',
-  partitions: 1,
-  replication: 1,
-  create: true,
-  backend: 'ring2',
-  partitioner: 'murmur2',
-  writable: true,
-  format: 'json',
-  ordered: false,
-  whenBehind: 'refuse',
-  jsonSchema: undefined,
-  schema: undefined,
-  projection: undefined,
-  projectionScript: undefined,
-}
 
 export type Backends = Readonly<Record<string, readonly string[]>>
 

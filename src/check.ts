@@ -31,8 +31,8 @@ export async function checkServers(config: Checked, logger: Logger, openLog: () 
   const known: Known[] = []
   const results = await checkLog(config, openLog, known, logger)
   for (const backend of config.backends.values()) results.push(...(await checkBackend(backend, known, config.dataDir, logger)))
-  const named = known.filter(({ state }) => !config.backends.has(state.pinned.backend))
-  return [...results, ...named.map(({ state, generation }) => lacking(generation, `the backend ${state.pinned.backend}`))]
+  const homeless = known.filter(({ state }) => !config.backends.has(state.pinned.backend))
+  return [...results, ...homeless.map(({ state, generation }) => lacking(generation, `the backend ${state.pinned.backend}`))]
 }
 
 async function checkLog({ views, namespace }: Checked, openLog: () => Promise<Log>, known: Known[], logger: Logger): Promise<CheckResult[]> {

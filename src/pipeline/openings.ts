@@ -64,8 +64,8 @@ export class Openings {
   }
 
   /**
-   * Before any shard is opened: whether one of them holds something else, so that a shard that was added to a ring is left alone where that makes another
-   * definition. Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
+   * Before any shard is opened: whether one of them holds something else. Then log or store isn't the one that was meant, and nothing is written to its neighbours either.
+   * Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
    */
   async #lookAtAll(): Promise<LogfoldError | undefined> {
     const { backend, generation, writer } = this.#options

@@ -3,6 +3,7 @@ import type { LiveView } from './generations/live-view.ts'
 import type { Health } from './generations/shard-health.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { ifAnswered, isAnswer, type LogfoldError } from './model/errors.ts'
+import { lagOf } from './model/record.ts'
 import type { ShardStats, ViewBackend } from './model/view-backend.ts'
 import type { Stores } from './stores.ts'
 
@@ -111,7 +112,7 @@ async function etaOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<L
     return await log.endOffsets(topic)
   })
   if (vouched === undefined || ends === undefined) return undefined
-  const missing = ends.reduce((total, end, partition) => total + Math.max(0, end - (vouched[partition] ?? 0)), 0)
+  const missing = lagOf(vouched, ends)
   if (missing === 0) return 0
   const perSecond = live.perSecond()
   return perSecond > 0 ? missing / perSecond : undefined

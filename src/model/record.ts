@@ -85,3 +85,7 @@ export interface NewRecord {
 
 /** Writes a record's place as REST does: `partition:offset`. */
 export const formatPlace = (partition: number, offset: Offset): string => `${partition}:${offset}`
+
+/** What is missing up to where the partitions end, of what is vouched for. Each by itself: what is beyond an end makes up for nothing elsewhere. */
+export const lagOf = (vouched: readonly Offset[], ends: readonly Offset[]): number =>
+  ends.reduce((sum, end, partition) => sum + Math.max(0, end - (vouched[partition] ?? 0)), 0)

@@ -4,7 +4,7 @@ import { isVerified } from '../generations/state.ts'
 import { isAnswer, messageOf } from '../model/errors.ts'
 import { generationName } from '../model/generation.ts'
 import { pause } from '../model/pause.ts'
-import type { Offset } from '../model/record.ts'
+import { lagOf, type Offset } from '../model/record.ts'
 
 /**
  * What speaks against a command, since it goes by time or stores (SPEC.md has the table). Each answers why not; undefined where nothing does. They throw bugs alone: what can't be asked speaks against it.
@@ -25,7 +25,7 @@ export async function notReady<Letters extends ClosableDeadLetters>(live: LiveGe
     const askedMs = performance.now()
     let missing = ''
     do {
-      const lags = await Promise.all(backend.shards.map(async shard => ({ shard, lag: lagBehind(await reader.vouched(shard), ends) })))
+      const lags = await Promise.all(backend.shards.map(async shard => ({ shard, lag: lagOf(await reader.vouched(shard), ends) })))
       const behind = lags.filter(({ lag }) => lag > 0)
       if (behind.length === 0) return undefined
       missing = `${generationName(generation)} lags: ${behind.map(({ shard, lag }) => `shard ${shard} by ${lag} records`).join(', ')}`
@@ -36,9 +36,6 @@ export async function notReady<Letters extends ClosableDeadLetters>(live: LiveGe
     return saidBy(error)
   }
 }
-
-const lagBehind = (vouched: readonly Offset[], ends: readonly Offset[]): number =>
-  ends.reduce((sum, end, partition) => sum + Math.max(0, end - (vouched[partition] ?? 0)), 0)
 
 /** A verification without differences stands, and no shard was opened anew since. */
 export async function unverified<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import type { ClosableDeadLetters, LiveGeneration } from './generations/live-generation.ts'
+import type { LiveGeneration } from './generations/live-generation.ts'
 import type { LiveView } from './generations/live-view.ts'
 import type { Health } from './generations/shard-health.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -10,14 +10,14 @@ import type { Stores } from './stores.ts'
 const STORES_DELAY_MS = 15_000
 const SERVING_DELAY_MS = 1_000
 
-export interface Gauged<Letters extends ClosableDeadLetters> {
+export interface Gauged {
   readonly metrics: Metrics
   readonly stores: Pick<Stores, 'all'>
-  readonly views: ReadonlyMap<string, LiveView<Letters>>
+  readonly views: ReadonlyMap<string, LiveView>
 }
 
 /** Sets the gauges that nothing else does: what serves, each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
-export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<Letters>): () => Promise<void> {
+export function watchGauges(gauged: Gauged): () => Promise<void> {
   let looking: Promise<void> | undefined
   const { shardUp, shardEntries, shardBytes } = gauged.metrics
   const connected = new Kept([shardUp, shardEntries, shardBytes])
@@ -52,7 +52,7 @@ export function watchGauges<Letters extends ClosableDeadLetters>(gauged: Gauged<
   }
 }
 
-async function look<Letters extends ClosableDeadLetters>({ metrics, stores, views }: Gauged<Letters>, connected: Kept): Promise<void> {
+async function look({ metrics, stores, views }: Gauged, connected: Kept): Promise<void> {
   const generations = [...views.values()].flatMap(view => view.generations)
   /** Two rings may share a server, under the same shard's name: each holds a part of what stands there. */
   const totals = new Map<string, Totals>()
@@ -105,7 +105,7 @@ class Kept {
 }
 
 /** Undefined while it can't be told. */
-async function etaOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<number | undefined> {
+async function etaOf(live: LiveGeneration): Promise<number | undefined> {
   const vouched = live.vouched()
   const ends = await ifAnswered(async () => {
     const { log, topic } = live.source()
@@ -149,7 +149,7 @@ function gaugeHealth({ shardServes, shardMissing }: Metrics, view: string, shard
   else shardMissing.remove(labels)
 }
 
-function servingNumber<Letters extends ClosableDeadLetters>(view: LiveView<Letters>): number {
+function servingNumber(view: LiveView): number {
   try {
     return view.serving().generation.number
   } catch {
@@ -157,7 +157,7 @@ function servingNumber<Letters extends ClosableDeadLetters>(view: LiveView<Lette
   }
 }
 
-type Live = Pick<LiveGeneration<ClosableDeadLetters>, 'generation' | 'number' | 'state' | 'vouched' | 'perSecond'>
+type Live = Pick<LiveGeneration, 'generation' | 'number' | 'state' | 'vouched' | 'perSecond'>
 
 /** The gauges of each generation; those of one that is gone go. */
 class GenerationGauges {

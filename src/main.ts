@@ -62,7 +62,7 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
     const { views, live, metrics, stores, coordination } = parts
     const host = (view: ViewConfig): void => hostView(parts, view, role, failed.reject)
     const reloading = new Reloading({ config, readAgain, stores, views, host, reloaded: () => coordination.describedAnew(), logger })
-    const orders = new Orders<DeadLetters>({
+    const orders = new Orders({
       coordination,
       log: parts.log,
       backends: () => stores.shards(),

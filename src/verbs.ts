@@ -20,7 +20,7 @@ const ORDER_MS = 30_000
 
 export interface VerbsOptions {
   readonly views: ReadonlyMap<string, HostedView>
-  readonly orders: Orders<DeadLetters>
+  readonly orders: Orders
   readonly reloading: Reloading
   readonly statusOf: (view: HostedView) => Promise<ViewStatus>
   readonly logger: Logger

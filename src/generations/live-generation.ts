@@ -36,7 +36,7 @@ export interface OpenedStore {
   close(): Promise<void>
 }
 
-export interface LiveGenerationOptions<Letters extends ClosableDeadLetters> {
+export interface LiveGenerationOptions<out Letters extends ClosableDeadLetters = ClosableDeadLetters> {
   readonly view: string
   readonly controlTopicId: string
   readonly state: GenerationState
@@ -59,7 +59,7 @@ export interface LiveGenerationOptions<Letters extends ClosableDeadLetters> {
   readonly failed: (error: unknown) => void
 }
 
-export interface Connected<Letters extends ClosableDeadLetters> extends Source {
+export interface Connected<out Letters extends ClosableDeadLetters = ClosableDeadLetters> extends Source {
   readonly generation: Generation
   readonly backend: ViewBackend
   readonly reader: ViewReader
@@ -67,13 +67,13 @@ export interface Connected<Letters extends ClosableDeadLetters> extends Source {
 }
 
 /** What a process knows of a generation: its store and its topic, once they are connected, and the health of each shard. */
-export class LiveGeneration<Letters extends ClosableDeadLetters> {
+export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDeadLetters> {
   readonly generation: Generation
   /** That folds it. */
   readonly group: string
   readonly #options: LiveGenerationOptions<Letters>
   readonly #closing = new AbortController()
-  readonly #connected = Promise.withResolvers<Connected<Letters>>()
+  readonly #connected = Promise.withResolvers<void>()
   readonly #ending = new AbortController()
   /** It has left for so long that nobody should answer from it any more. */
   readonly ending = this.#ending.signal
@@ -129,8 +129,9 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
   }
 
   /** Settles when store and topic are known. @throws closed */
-  connected(): Promise<Connected<Letters>> {
-    return this.#connected.promise
+  async connected(): Promise<Connected<Letters>> {
+    await this.#connected.promise
+    return this.source()
   }
 
   /** @throws why it isn't connected: backend-unknown, log-unavailable, topic-missing, topic-mismatch */
@@ -230,7 +231,7 @@ export class LiveGeneration<Letters extends ClosableDeadLetters> {
       try {
         const connected = await this.#open()
         this.#source = connected
-        this.#connected.resolve(connected)
+        this.#connected.resolve()
         this.#options.changed()
         return connected
       } catch (error) {

@@ -35,7 +35,7 @@ export interface LiveViewOptions<Letters extends ClosableDeadLetters> extends Pi
  * What a process knows of a view: its generations, by the commands; and which of them it answers reads from. That is what serves, once it can be read here, and every shard of it vouches for
  * all that this process has told anybody; until then the one before.
  */
-export class LiveView<Letters extends ClosableDeadLetters> implements View {
+export class LiveView<out Letters extends ClosableDeadLetters = ClosableDeadLetters> implements View {
   readonly name: string
   readonly #options: LiveViewOptions<Letters>
   readonly #closing = new AbortController()

@@ -1,4 +1,4 @@
-import type { ClosableDeadLetters, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import { type GenerationState, LEFT, UNVERIFIED, type ViewState } from '../generations/state.ts'
@@ -36,8 +36,8 @@ export function commandRefused(view: string, verb: ReshardVerb, failed: readonly
   })
 }
 
-interface Parts<Letters extends ClosableDeadLetters> {
-  readonly view: LiveView<Letters>
+interface Parts {
+  readonly view: LiveView
   readonly state: ViewState
   /** The one that is meant. */
   readonly of: GenerationState
@@ -47,7 +47,7 @@ interface Parts<Letters extends ClosableDeadLetters> {
 }
 
 /** All of them, so that a refusal names everything that is missing. @throws bugs; what keeps from knowing who lives */
-export async function checksOf<Letters extends ClosableDeadLetters>(verb: ReshardVerb, parts: Parts<Letters>): Promise<readonly ReshardCheck[]> {
+export async function checksOf(verb: ReshardVerb, parts: Parts): Promise<readonly ReshardCheck[]> {
   switch (verb) {
     case 'switch':
     case 'reverse':
@@ -61,10 +61,7 @@ export async function checksOf<Letters extends ClosableDeadLetters>(verb: Reshar
   }
 }
 
-async function toServe<Letters extends ClosableDeadLetters>(
-  verb: 'switch' | 'reverse',
-  { view, of, living, signal }: Parts<Letters>,
-): Promise<readonly ReshardCheck[]> {
+async function toServe(verb: 'switch' | 'reverse', { view, of, living, signal }: Parts): Promise<readonly ReshardCheck[]> {
   const live = known(view, of.number)
   const name = generationName(live.generation)
   // First, as it takes longest: what the others say is of the last moment.
@@ -85,7 +82,7 @@ async function toServe<Letters extends ClosableDeadLetters>(
 }
 
 /** One that leaves already has nothing to do with what serves. */
-async function whatServesIsReady<Letters extends ClosableDeadLetters>({ view, state, of, signal }: Parts<Letters>): Promise<readonly ReshardCheck[]> {
+async function whatServesIsReady({ view, state, of, signal }: Parts): Promise<readonly ReshardCheck[]> {
   const serving = state.generations.find(({ role }) => role === 'serving')
   if (of.role === 'leaving' || serving === undefined) return []
   const live = known(view, serving.number)
@@ -98,7 +95,7 @@ async function whatServesIsReady<Letters extends ClosableDeadLetters>({ view, st
  * Only where the operator says that what is left may stay: without that it is waited for servers that are away. Of one that leaves already he is taken at his word, as there may
  * be more than silence that keeps it there.
  */
-async function left<Letters extends ClosableDeadLetters>({ view, of, force }: Parts<Letters>): Promise<readonly ReshardCheck[]> {
+async function left({ view, of, force }: Parts): Promise<readonly ReshardCheck[]> {
   if (!force.includes(LEFT)) return []
   const live = known(view, of.number)
   const silent = await silentShards(live)
@@ -109,7 +106,7 @@ async function left<Letters extends ClosableDeadLetters>({ view, of, force }: Pa
   return [checkOf(LEFT, why, '', null)]
 }
 
-async function silentShards<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<readonly string[]> {
+async function silentShards(live: LiveGeneration): Promise<readonly string[]> {
   const { backend } = live
   const { shards } = live.state.pinned
   if (backend === undefined) return shards
@@ -118,7 +115,7 @@ async function silentShards<Letters extends ClosableDeadLetters>(live: LiveGener
 }
 
 /** @throws internal: the view follows the commands as they are folded, so whoever has seen one of a generation has seen it there */
-export function known<Letters extends ClosableDeadLetters>(view: LiveView<Letters>, number: number): LiveGeneration<Letters> {
+export function known(view: LiveView, number: number): LiveGeneration {
   const live = view.generation(number)
   if (live === undefined) throw new LogfoldError('internal', `The view ${view.name} does not know its generation ${number}`)
   return live

@@ -1,4 +1,4 @@
-import type { ClosableDeadLetters, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { Living } from '../generations/roll.ts'
 import { isVerified } from '../generations/state.ts'
 import { isAnswer, messageOf } from '../model/errors.ts'
@@ -15,7 +15,7 @@ const ENDS_AGE_MAX_MS = 500
 const LOOK_MS = 25
 
 /** Every shard is filled, none is away, and each vouches for the end offsets seen up to half a second ago. */
-export async function notReady<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>, signal: AbortSignal): Promise<string | undefined> {
+export async function notReady(live: LiveGeneration, signal: AbortSignal): Promise<string | undefined> {
   const why = live.unreadable()
   if (why !== undefined) return why.message
   if (live.stopped !== undefined) return live.stopped.message
@@ -38,7 +38,7 @@ export async function notReady<Letters extends ClosableDeadLetters>(live: LiveGe
 }
 
 /** A verification without differences stands, and no shard was opened anew since. */
-export async function unverified<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<string | undefined> {
+export async function unverified(live: LiveGeneration): Promise<string | undefined> {
   const { state } = live
   const name = generationName(live.generation)
   if (!isVerified(state)) {
@@ -55,14 +55,14 @@ export async function unverified<Letters extends ClosableDeadLetters>(live: Live
 }
 
 /** The shards that were opened since the verification. @throws what a store says that can't be asked */
-export async function openedAnew<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<readonly string[]> {
+export async function openedAnew(live: LiveGeneration): Promise<readonly string[]> {
   const { openings = {} } = live.state.verification ?? {}
   const now = Object.entries(await openingsOf(live))
   return now.filter(([shard, opening]) => openings[shard] !== opening).map(([shard]) => shard)
 }
 
 /** Shard → its present opening. @throws what a store says that can't be asked */
-export async function openingsOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Promise<Readonly<Record<string, string>>> {
+export async function openingsOf(live: LiveGeneration): Promise<Readonly<Record<string, string>>> {
   const { backend, generation } = live.source()
   const admin = backend.admin(generation)
   return Object.fromEntries(await Promise.all(backend.shards.map(async shard => [shard, await admin.opening(shard)] as const)))

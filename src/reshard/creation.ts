@@ -1,7 +1,7 @@
 import type { Pinned } from '../generations/command.ts'
 import type { Control, Order } from '../generations/control.ts'
 import { pinnedOf, type ViewDefinition } from '../generations/definition.ts'
-import type { ClosableDeadLetters, LiveGenerationOptions } from '../generations/live-generation.ts'
+import type { LiveGenerationOptions } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import type { GenerationState, ViewState } from '../generations/state.ts'
@@ -16,8 +16,8 @@ import { type FreeNumber, freeNumber } from './numbers.ts'
 import { planOf } from './plan.ts'
 import { refusalText } from './refusals.ts'
 
-export interface CreationParts<Letters extends ClosableDeadLetters> {
-  readonly view: LiveView<Letters>
+export interface CreationParts {
+  readonly view: LiveView
   readonly verb: 'create' | 'rebuild'
   readonly state: ViewState
   readonly request: ReshardRequest
@@ -25,7 +25,7 @@ export interface CreationParts<Letters extends ClosableDeadLetters> {
   readonly log: Log
   /** Backend of the config → its shards. */
   readonly backends: Readonly<Record<string, readonly string[]>>
-  readonly openStore: LiveGenerationOptions<Letters>['openStore']
+  readonly openStore: LiveGenerationOptions['openStore']
   readonly living: () => Promise<readonly Living[]>
   readonly signal: AbortSignal
 }
@@ -41,7 +41,7 @@ export interface Creation {
  * A new generation by the config's definition: where the config has the view, or the operator wants it; a rebuild where it serves now.
  * @throws backend-unknown where the config lacks that backend; what the log says of the topic; what keeps from knowing who lives; the signal's reason
  */
-export async function creationOf<Letters extends ClosableDeadLetters>(parts: CreationParts<Letters>): Promise<Creation> {
+export async function creationOf(parts: CreationParts): Promise<Creation> {
   const { view, verb, state, request, control, log, living, openStore, signal } = parts
   const serving = state.generations.find(({ role }) => role === 'serving')
   const definition = definitionFor(parts, serving)
@@ -81,10 +81,7 @@ export async function creationOf<Letters extends ClosableDeadLetters>(parts: Cre
   }
 }
 
-function definitionFor<Letters extends ClosableDeadLetters>(
-  { view, verb, request, backends }: CreationParts<Letters>,
-  serving: GenerationState | undefined,
-): ViewDefinition {
+function definitionFor({ view, verb, request, backends }: CreationParts, serving: GenerationState | undefined): ViewDefinition {
   const { configured } = view
   const backend = verb === 'rebuild' && serving !== undefined ? serving.pinned.backend : (request.to ?? configured.backend)
   // A name may come from anybody: no member that every object has is a backend.
@@ -103,7 +100,7 @@ function definitionFor<Letters extends ClosableDeadLetters>(
 const specOf = ({ topic, partitions, replication }: ViewDefinition): Omit<TopicSpec, 'create'> => ({ name: topic, partitions, replication })
 
 /** One that is yet to be made is as the config wants it, without an id: it is made once nothing speaks against the command, and by no dry run. */
-async function topicFor<Letters extends ClosableDeadLetters>({ log, signal }: CreationParts<Letters>, definition: ViewDefinition): Promise<Topic> {
+async function topicFor({ log, signal }: CreationParts, definition: ViewDefinition): Promise<Topic> {
   const { topic: name, partitions, create } = definition
   try {
     return await orAborted(log.topic({ ...specOf(definition), create: false }), signal)

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pinned } from '../generations/command.ts'
 import { definitionHash, type ViewDefinition } from '../generations/definition.ts'
-import type { ClosableDeadLetters } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { ViewStatus } from '../model/view-status.ts'
 
 /** What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null where they agree, or nothing is known yet. */
-export function differs<Letters extends ClosableDeadLetters>(view: LiveView<Letters>): ViewStatus['differs'] {
+export function differs(view: LiveView): ViewStatus['differs'] {
   const { target, configured } = view
   return target === undefined ? null : difference(view.name, configured, target.state.pinned)
 }

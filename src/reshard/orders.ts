@@ -1,7 +1,7 @@
 import type { Control, Order } from '../generations/control.ts'
 import type { Coordination } from '../generations/coordination.ts'
 import { tooOld } from '../generations/first.ts'
-import type { ClosableDeadLetters, LiveGenerationOptions } from '../generations/live-generation.ts'
+import type { LiveGenerationOptions } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import type { ViewState } from '../generations/state.ts'
@@ -15,12 +15,12 @@ import { creationOf } from './creation.ts'
 import { type MovingVerb, meantBy } from './meant.ts'
 import { refusalText } from './refusals.ts'
 
-export interface OrdersOptions<Letters extends ClosableDeadLetters> {
+export interface OrdersOptions {
   readonly coordination: Pick<Coordination, 'control' | 'presence'>
   readonly log: Log
   /** Backend of the config → names of its shards, as the config has them now. */
   readonly backends: () => Readonly<Record<string, readonly string[]>>
-  readonly openStore: LiveGenerationOptions<Letters>['openStore']
+  readonly openStore: LiveGenerationOptions['openStore']
   readonly logger: Logger
 }
 
@@ -40,10 +40,10 @@ interface Proposal {
  * Does what operators ask for: looks which generation is meant, checks, and sends the command. What was checked is what is sent: if another command came meanwhile, it is looked at once more, and
  * given up where the next one comes, or another generation would be meant.
  */
-export class Orders<Letters extends ClosableDeadLetters> {
-  readonly #options: OrdersOptions<Letters>
+export class Orders {
+  readonly #options: OrdersOptions
 
-  constructor(options: OrdersOptions<Letters>) {
+  constructor(options: OrdersOptions) {
     this.#options = options
   }
 
@@ -52,7 +52,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
    * @throws command-refused with what speaks against it; backend-unknown; too-old; too-large; log-unavailable, outcome-unknown; what keeps the view or its topic from being known; the signal's reason,
    * where it comes before anything was sent
    */
-  async reshard(view: LiveView<Letters>, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Ordered> {
+  async reshard(view: LiveView, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Ordered> {
     let before: Proposal | undefined
     for (;;) {
       const control = this.#options.coordination.control()
@@ -71,7 +71,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
     }
   }
 
-  async #proposal(view: LiveView<Letters>, state: ViewState, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
+  async #proposal(view: LiveView, state: ViewState, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
     const { force } = request
     const proposal =
       verb === 'create' || verb === 'rebuild'
@@ -80,13 +80,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
     return { ...proposal, checks: overridden(proposal.checks, force) }
   }
 
-  async #creation(
-    view: LiveView<Letters>,
-    state: ViewState,
-    verb: 'create' | 'rebuild',
-    request: ReshardRequest,
-    signal: AbortSignal,
-  ): Promise<Proposal> {
+  async #creation(view: LiveView, state: ViewState, verb: 'create' | 'rebuild', request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
     const { coordination, log, backends, openStore } = this.#options
     return await creationOf({
       view,
@@ -102,7 +96,7 @@ export class Orders<Letters extends ClosableDeadLetters> {
     })
   }
 
-  async #move(view: LiveView<Letters>, state: ViewState, verb: MovingVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
+  async #move(view: LiveView, state: ViewState, verb: MovingVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
     const meant = meantBy(view.name, state, verb, request)
     if (meant.kind === 'unfit') {
       const { detail, remedy } = refusalText(view.name, state, meant.reason, meant.number)

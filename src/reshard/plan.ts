@@ -1,5 +1,5 @@
 import type { ViewDefinition } from '../generations/definition.ts'
-import type { ClosableDeadLetters, Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
 import { answeredWithin } from '../model/bounded.ts'
 import { generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
@@ -15,9 +15,9 @@ const ANSWER_MS = 10_000
 /** A build pauses there, before the server has less than a tenth left. */
 const FULL = 0.9
 
-export interface PlanParts<Letters extends ClosableDeadLetters> {
+export interface PlanParts {
   /** What serves now. */
-  readonly from: LiveGeneration<Letters> | undefined
+  readonly from: LiveGeneration | undefined
   readonly to: {
     readonly number: number
     readonly definition: ViewDefinition
@@ -41,7 +41,7 @@ interface Source {
 }
 
 /** What a new generation would come to. It asks what serves for some thousand ids, and for as much as its stores tell; what can't be asked is null, and warned of. @throws bugs */
-export async function planOf<Letters extends ClosableDeadLetters>(parts: PlanParts<Letters>): Promise<ReshardPlan> {
+export async function planOf(parts: PlanParts): Promise<ReshardPlan> {
   const { from, to } = parts
   const warnings: string[] = []
   const source = from === undefined ? undefined : await sourceOf(from, to.store, parts.signal, warnings)
@@ -69,14 +69,9 @@ export async function planOf<Letters extends ClosableDeadLetters>(parts: PlanPar
   }
 }
 
-async function sourceOf<Letters extends ClosableDeadLetters>(
-  from: LiveGeneration<Letters>,
-  target: ViewBackend,
-  signal: AbortSignal,
-  warnings: string[],
-): Promise<Source | undefined> {
+async function sourceOf(from: LiveGeneration, target: ViewBackend, signal: AbortSignal, warnings: string[]): Promise<Source | undefined> {
   const name = generationName(from.generation)
-  let connected: Connected<Letters>
+  let connected: Connected
   try {
     connected = from.source()
   } catch (error) {
@@ -102,11 +97,7 @@ async function sourceOf<Letters extends ClosableDeadLetters>(
   }
 }
 
-async function askedFor<Letters extends ClosableDeadLetters>(
-  { backend, generation }: Connected<Letters>,
-  shard: string,
-  signal: AbortSignal,
-): Promise<SampledShard> {
+async function askedFor({ backend, generation }: Connected, shard: string, signal: AbortSignal): Promise<SampledShard> {
   const admin = backend.admin(generation)
   const idsMax = Math.ceil(SAMPLED_MAX / backend.shards.length)
   const asked = await answeredWithin(ANSWER_MS, async () => {
@@ -173,10 +164,7 @@ function skewOf(entries: readonly number[]): number | null {
  * One an entry, as a compacted topic has hardly more. Where the entries aren't known, or are of another topic, it is where the log ends: no fewer than there are, and many more where
  * compaction has been at work.
  */
-async function recordsOf<Letters extends ClosableDeadLetters>(
-  { from, to, log }: PlanParts<Letters>,
-  source: Source | undefined,
-): Promise<number | undefined> {
+async function recordsOf({ from, to, log }: PlanParts, source: Source | undefined): Promise<number | undefined> {
   const entries = source?.shards.map(({ stats }) => stats?.entries)
   const known = entries?.every(each => each !== undefined) === true && from?.state.pinned.topicId === to.topic.id
   if (known) return entries.reduce((sum, each) => sum + each, 0)

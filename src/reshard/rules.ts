@@ -1,5 +1,5 @@
 import type { Pinned } from '../generations/command.ts'
-import type { ClosableDeadLetters, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import { type PartitionerName, partitioners } from '../model/partitioner.ts'
 import type { Projector } from '../model/projector.ts'
 import type { SchemaCheck } from '../model/value.ts'
@@ -13,7 +13,7 @@ export interface GenerationRulesOptions {
   readonly openProjector: (pinned: Pinned & { readonly projection: string }) => Promise<Projector>
 }
 
-type Live = Pick<LiveGeneration<ClosableDeadLetters>, 'generation' | 'state'>
+type Live = Pick<LiveGeneration, 'generation' | 'state'>
 
 /** By what rules this process folds each generation of a view: those that it is pinned to, whatever the config says by now. Its projection runs once, for whoever folds, verifies or replays. */
 export class GenerationRules {

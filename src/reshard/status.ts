@@ -1,4 +1,4 @@
-import type { ClosableDeadLetters, Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import { formatHealth, type Health } from '../generations/shard-health.ts'
@@ -27,21 +27,13 @@ export interface StatusDeps {
 }
 
 /** Of each generation of the view, in the order of their numbers. Takes some 2 s at most, whatever hangs. @throws bugs */
-export async function generationStatuses<Letters extends ClosableDeadLetters>(
-  view: LiveView<Letters>,
-  deps: StatusDeps,
-): Promise<readonly GenerationStatus[]> {
+export async function generationStatuses(view: LiveView, deps: StatusDeps): Promise<readonly GenerationStatus[]> {
   const living = deps.living()
   const all = view.generations.toSorted((a, b) => a.number - b.number)
   return await Promise.all(all.map(live => statusOf(view.name, live, living, deps)))
 }
 
-async function statusOf<Letters extends ClosableDeadLetters>(
-  view: string,
-  live: LiveGeneration<Letters>,
-  living: readonly Living[],
-  deps: StatusDeps,
-): Promise<GenerationStatus> {
+async function statusOf(view: string, live: LiveGeneration, living: readonly Living[], deps: StatusDeps): Promise<GenerationStatus> {
   const { number, state } = live
   const source = sourceOf(live)
   const [shards, ends, workers, anew] = await Promise.all([
@@ -75,7 +67,7 @@ async function statusOf<Letters extends ClosableDeadLetters>(
   }
 }
 
-function phaseOf<Letters extends ClosableDeadLetters>({ state }: LiveGeneration<Letters>, isVoid: boolean): GenerationPhase {
+function phaseOf({ state }: LiveGeneration, isVoid: boolean): GenerationPhase {
   if (state.role !== 'next') return state.role
   return isVerified(state) && !isVoid ? 'verified' : 'building'
 }
@@ -85,11 +77,7 @@ interface Shard extends GenerationShard {
 }
 
 /** The shards it was made for, also where the config has no address of one. */
-async function shardsOf<Letters extends ClosableDeadLetters>(
-  live: LiveGeneration<Letters>,
-  source: Connected<Letters> | undefined,
-  pipeline: PipelineStatus | undefined,
-): Promise<readonly Shard[]> {
+async function shardsOf(live: LiveGeneration, source: Connected | undefined, pipeline: PipelineStatus | undefined): Promise<readonly Shard[]> {
   const health = live.health()
   return await Promise.all(
     live.state.pinned.shards.map(async shard => {
@@ -102,7 +90,7 @@ async function shardsOf<Letters extends ClosableDeadLetters>(
 }
 
 /** Of one that leaves, a shard without its identity has been rid of it. */
-const isGone = <Letters extends ClosableDeadLetters>({ state }: LiveGeneration<Letters>, health: Health | undefined): boolean =>
+const isGone = ({ state }: LiveGeneration, health: Health | undefined): boolean =>
   state.role === 'leaving' && health?.kind === 'away' && health.error.code === 'view-lost'
 
 const gone = { state: 'gone', detail: null } as const
@@ -113,7 +101,7 @@ interface Asked {
   readonly vouched: readonly Offset[]
 }
 
-async function ask<Letters extends ClosableDeadLetters>({ backend, generation, reader }: Connected<Letters>, shard: string): Promise<Asked> {
+async function ask({ backend, generation, reader }: Connected, shard: string): Promise<Asked> {
   const [stats, vouched]: [ShardStats, readonly Offset[]] = await Promise.all([backend.admin(generation).stats(shard), reader.vouched(shard)])
   return { entries: stats.entries, bytes: stats.bytes ?? null, vouched }
 }
@@ -130,11 +118,7 @@ function inWords(
 }
 
 /** As each shard answered now. Each partition counts up to its end: what was vouched for before the log was cut, say, makes up for nothing elsewhere. */
-function progressOf<Letters extends ClosableDeadLetters>(
-  live: LiveGeneration<Letters>,
-  shards: readonly Shard[],
-  ends: readonly Offset[] | undefined,
-): BuildProgress | null {
+function progressOf(live: LiveGeneration, shards: readonly Shard[], ends: readonly Offset[] | undefined): BuildProgress | null {
   if (ends === undefined) return null
   const vouched = shards.flatMap(shard => (shard.vouched === undefined ? [] : [shard.vouched]))
   if (vouched.length < shards.length) return null
@@ -151,14 +135,14 @@ function progressOf<Letters extends ClosableDeadLetters>(
 }
 
 /** That one is not filled yet is its phase, and nothing that is wrong. */
-function problemOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>, phase: GenerationPhase): GenerationStatus['problem'] {
+function problemOf(live: LiveGeneration, phase: GenerationPhase): GenerationStatus['problem'] {
   const unready = live.unreadable()
   const folding = unready?.code === 'view-folding' && phase !== 'serving'
   const problem = live.stopped ?? (folding ? undefined : unready)
   return problem === undefined ? null : { code: problem.code, detail: problem.message, remedy: problem.remedy ?? null }
 }
 
-function sourceOf<Letters extends ClosableDeadLetters>(live: LiveGeneration<Letters>): Connected<Letters> | undefined {
+function sourceOf(live: LiveGeneration): Connected | undefined {
   try {
     return live.source()
   } catch (error) {

@@ -61,7 +61,7 @@ export class Worker {
   readonly #stores: Stores
   readonly #coordination: Coordination
   readonly #hosted: HostedView
-  readonly #orders: Orders<DeadLetters>
+  readonly #orders: Orders
   readonly startedMs: number
   readonly views: ApiViews
   readonly view: LiveView<DeadLetters>

@@ -49,7 +49,7 @@ export interface TestProcess {
   readonly coordination: Coordination
   readonly view: LiveView<DeadLetters>
   /** Of the same process, with something in between. */
-  ordersBy(coordination: OrdersOptions<DeadLetters>['coordination']): Orders<DeadLetters>
+  ordersBy(coordination: OrdersOptions['coordination']): Orders
   /** As an operator asks it. */
   ask(verb: ReshardVerb, request?: Partial<ReshardRequest>): Promise<Ordered>
   /** What a worker sends. */
@@ -135,8 +135,8 @@ export class ReshardWorld implements AsyncDisposable {
       openDeadLetters: (at, letters, of) => new DeadLetters(at, letters, of, quiet),
     })
     const saying = setInterval(() => coordination.describedAnew(), SAY_MS)
-    const ordersBy = (asked: OrdersOptions<DeadLetters>['coordination']): Orders<DeadLetters> =>
-      new Orders<DeadLetters>({
+    const ordersBy = (asked: OrdersOptions['coordination']): Orders =>
+      new Orders({
         coordination: asked,
         log,
         backends: () => backends,

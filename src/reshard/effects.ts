@@ -11,18 +11,21 @@ import type { Offset } from '../model/record.ts'
 import { isFurther, type Until } from '../model/until.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
+import type { Verify } from '../verify/verify.ts'
 import { mayRead, notReady, openedAnew, openingsOf, readersLacking, unverified } from './checks.ts'
-import type { VerifyOf } from './verifying.ts'
 
 /**
  * What the state of a view asks for: SPEC.md has the table. Each looks at the state, does at most one thing, and says whether it did; each may be repeated, and done by another process in between.
  * They throw what keeps them from it, and are then tried again.
  */
 
+type Live = LiveGeneration<DeadLetters>
+
 export interface EffectParts {
   readonly view: LiveView<DeadLetters>
   readonly coordination: Coordination
-  readonly verifyOf: VerifyOf
+  /** The verify of a generation in this process, made when it is first asked for. @throws what keeps the generation from being known */
+  readonly verifyOf: (live: Live) => Promise<Verify>
   readonly logger: Logger
   /** Uid and shard of what was taken away since this process keeps the view: to do so again may mean to go over all that a server has. */
   readonly dropped: Set<string>
@@ -32,8 +35,6 @@ export interface EffectParts {
 
 /** Differences that are told in the log of the process. */
 const TOLD_MAX = 10
-
-type Live = LiveGeneration<DeadLetters>
 
 const goesTo = ({ state }: Live, until: Until): boolean => !isFurther(until, state.until)
 

@@ -1,13 +1,9 @@
-import type { Coordination } from '../generations/coordination.ts'
 import type { LiveGeneration } from '../generations/live-generation.ts'
-import type { LiveView } from '../generations/live-view.ts'
 import { isAnswer, messageOf } from '../model/errors.ts'
 import type { Log, Membership } from '../model/log.ts'
-import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import { type EffectParts, effects, hasNoAddress } from './effects.ts'
-import type { VerifyOf } from './verifying.ts'
 
 /** An effect that can't be had now is tried again after this. */
 const LOOK_MS = 1_000
@@ -17,14 +13,10 @@ const AGAIN_MS = 20
 /** Its store isn't just on the way, and something is to be done there. */
 const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => hasNoAddress(live) && !live.state.forsaken
 
-export interface KeeperOptions {
-  readonly view: LiveView<DeadLetters>
-  readonly coordination: Coordination
+export interface KeeperOptions extends Omit<EffectParts, 'signal'> {
   readonly log: Log
   /** Of the group that names the keeper. */
   readonly namespace: string
-  readonly verifyOf: VerifyOf
-  readonly logger: Logger
   /** A bug was met, or membership of the group is gone for good: the process should end. */
   readonly failed: (error: unknown) => void
 }

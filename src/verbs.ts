@@ -1,5 +1,6 @@
 import type { Verbs, VerifyRequest } from './admin/verbs.ts'
-import type { Connected, LiveGeneration } from './generations/live-generation.ts'
+import type { Connected } from './generations/connected.ts'
+import type { LiveGeneration } from './generations/live-generation.ts'
 import type { HostedView } from './hosted-view.ts'
 import { LogfoldError } from './model/errors.ts'
 import type { Logger } from './model/logger.ts'

@@ -1,5 +1,6 @@
 import type { Serving, View } from '../generations/view.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
+import type { Topic } from '../model/log.ts'
 import { Visibility } from './visibility.ts'
 import { WriteWait } from './write-wait.ts'
 
@@ -46,6 +47,12 @@ export class ApiViews {
 
 /** Whether REST writes to the view: by its definition, and because without a partitioner nobody knows where a key belongs. */
 export const isWritable = ({ definition }: View): boolean => definition.writable && definition.partitioner !== 'any'
+
+/** What serves, where it is folded from this topic: to another one, what was written there says nothing. Undefined while nothing does. */
+export function servingOf(view: View, topic: Pick<Topic, 'id'>): Serving | undefined {
+  const serving = servingNow(view)
+  return serving?.generation.topicId === topic.id ? serving : undefined
+}
 
 /** What serves; undefined while nothing does. */
 export function servingNow(view: View): Serving | undefined {

@@ -4,7 +4,7 @@ import { problemOf } from '../http/problem.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { Offset } from '../model/record.ts'
-import { type ApiView, servingNow } from './api-view.ts'
+import { type ApiView, servingOf } from './api-view.ts'
 import { chunksOf, discardRest } from './body.ts'
 import { BulkAppend, type LineAnswer } from './bulk-append.ts'
 import { lineBytesMax } from './bulk-line.ts'
@@ -38,7 +38,7 @@ export async function sendBulk(apiView: ApiView, source: Source, request: Reques
     await discardRest(request, response)
     break
   }
-  if (prefer.waitSeconds !== undefined) await awaitVisible(apiView, last, prefer.waitSeconds * 1000)
+  if (prefer.waitSeconds !== undefined) await awaitVisible(apiView, source, last, prefer.waitSeconds * 1000)
   response.end()
 }
 
@@ -57,8 +57,8 @@ async function answer(response: Response, answers: readonly LineAnswer[]): Promi
   else if (text !== '') response.write(text)
 }
 
-async function awaitVisible({ view, visibility }: ApiView, last: ReadonlyMap<number, Offset>, waitMs: number): Promise<void> {
-  const serving = servingNow(view)
+async function awaitVisible({ view, visibility }: ApiView, { topic }: Source, last: ReadonlyMap<number, Offset>, waitMs: number): Promise<void> {
+  const serving = servingOf(view, topic)
   if (serving === undefined || last.size === 0) return
   const targets = [...last].map(([partition, offset]) => ({ partition, offset }))
   try {

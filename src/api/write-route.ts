@@ -7,7 +7,7 @@ import { LogfoldError } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { formatPlace } from '../model/record.ts'
 import { valueFault } from '../model/value.ts'
-import { type ApiView, type ApiViews, isWritable, servingNow } from './api-view.ts'
+import { type ApiView, type ApiViews, isWritable, servingOf } from './api-view.ts'
 import { append, offsetOf, recordOf } from './append.ts'
 import { readBody } from './body.ts'
 import { sendBulk } from './bulk.ts'
@@ -111,12 +111,13 @@ async function write(apiView: ApiView, source: Source, request: Request<object>,
   const offset = offsetOf(outcome, id)
   const place = formatPlace(record.partition, offset)
   response.setHeader('Logfold-Offset', place)
-  const visible = await awaitVisible(apiView, request, response, id, { partition: record.partition, offset })
+  const visible = await awaitVisible(apiView, source, request, response, id, { partition: record.partition, offset })
   sendJson(response, visible ? status : 202, { id, offset: place })
 }
 
 async function awaitVisible(
   { view, writeWait }: ApiView,
+  { topic }: Source,
   request: Request<object>,
   response: Response,
   id: string,
@@ -125,7 +126,7 @@ async function awaitVisible(
   const prefer = readPrefer(request.headers.prefer)
   const applied = appliedPreference(prefer)
   const waitMs = waitMsOf(prefer)
-  const serving = servingNow(view)
+  const serving = servingOf(view, topic)
   const outcome = serving === undefined ? 'not-waited' : await writeWait.visible(serving, serving.backend.owner(id), target, waitMs)
   if (applied !== undefined && (outcome !== 'not-waited' || waitMs === 0)) response.setHeader('Preference-Applied', applied)
   if (serving === undefined || outcome !== 'visible') return false

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { orAborted } from '../model/bounded.ts'
 import { isLogfoldError, LogfoldError, messageOf } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
 import type { Log, LogReader, LogWriter, Topic } from '../model/log.ts'
@@ -90,7 +91,8 @@ export class Control {
   /** Settles when all is folded that is in the topic now. @throws log-unavailable; topic-mismatch and whatever else ends the reading; the signal's reason */
   async upToDate(signal: AbortSignal): Promise<void> {
     const { log, topic } = this.#options
-    await this.#foldedTo((await log.endOffsets(topic))[0] ?? 0, signal)
+    const [end = 0] = await orAborted(log.endOffsets(topic), signal)
+    await this.#foldedTo(end, signal)
   }
 
   /**

@@ -1,40 +1,24 @@
-import type { DeadLetterReader } from '../model/dead-letter.ts'
+import { keptFor } from '../model/bounded.ts'
 import { isAnswer, LogfoldError } from '../model/errors.ts'
 import { type Generation, generationName } from '../model/generation.ts'
-import type { Log, Topic } from '../model/log.ts'
+import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
-import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
+import type { ViewBackend } from '../model/view-backend.ts'
+import { type ClosableDeadLetters, type Connected, connect, type OpenDeadLetters, type OpenedStore } from './connected.ts'
 import { generationOf } from './definition.ts'
 import { Growth } from './growth.ts'
 import { type Health, ShardHealth } from './shard-health.ts'
 import type { GenerationState } from './state.ts'
-import { isForeign, madeAgain, unanswering, unreadable, whyNone, withoutTopic } from './unreadable.ts'
-import type { Serving, Source } from './view.ts'
+import { isForeign, unanswering, unreadable, whyNone } from './unreadable.ts'
+import type { Serving } from './view.ts'
 
 const RETRY_MS = 1_000
+/** How far a fold is may be told by where the log ended then. */
+const ENDS_AGE_MAX_MS = 1_000
 /** Lists and feeds of a generation that leaves are cut off then. */
 const CUT_MS = 60_000
-const DEAD_LETTER_HEADER_BYTES_MAX = 64 * 1024
-
-/** A view's dead letters, which end with the generation. */
-export interface ClosableDeadLetters extends DeadLetterReader {
-  close(): Promise<void>
-}
-
-/** How the process opens the letters of a generation; given, as they belong to the pipeline. */
-export type OpenDeadLetters<Letters extends ClosableDeadLetters> = (
-  log: Log,
-  letters: Topic,
-  of: { readonly topicId: string; readonly generation: number },
-) => Letters
-
-/** A connected store, which others may have, too; closed once nobody has it. */
-export interface OpenedStore {
-  readonly backend: ViewBackend
-  close(): Promise<void>
-}
 
 export interface LiveGenerationOptions<out Letters extends ClosableDeadLetters = ClosableDeadLetters> {
   readonly view: string
@@ -57,13 +41,6 @@ export interface LiveGenerationOptions<out Letters extends ClosableDeadLetters =
   readonly told: (vouched: readonly Offset[]) => void
   /** A bug was met, in the code of the log or the store: the process should end. */
   readonly failed: (error: unknown) => void
-}
-
-export interface Connected<out Letters extends ClosableDeadLetters = ClosableDeadLetters> extends Source {
-  readonly generation: Generation
-  readonly backend: ViewBackend
-  readonly reader: ViewReader
-  readonly deadLetters: Letters
 }
 
 /** What a process knows of a generation: its store and its topic, once they are connected, and the health of each shard. */
@@ -214,7 +191,8 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
     const connected = await this.#connect(signal)
     if (connected === undefined) return
     const { log, topic, reader } = connected
-    const options = { reader, signal, looked: () => this.#looked(), endOffsets: () => log.endOffsets(topic) }
+    const endOffsets = keptFor(ENDS_AGE_MAX_MS, () => log.endOffsets(topic))
+    const options = { reader, signal, looked: () => this.#looked(), endOffsets }
     this.#shards = connected.backend.shards.map(shard => new ShardHealth(shard, options))
     await Promise.all(this.#shards.map(shard => shard.watch()))
   }
@@ -248,20 +226,11 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
   }
 
   async #open(): Promise<Connected<Letters>> {
-    const { generation, group } = this
-    const { view, log, namespace, replication, openStore, openDeadLetters } = this.#options
+    const { openStore } = this.#options
     const { pinned } = this.#state
     this.#store ??= await openStore(pinned.backend, pinned.shards)
-    const { backend } = this.#store
-    const topic = await log.topic({ name: pinned.topic, partitions: pinned.partitions, replication, create: false }).catch(error => {
-      throw isAnswer(error) ? withoutTopic(error, view) : error
-    })
-    if (topic.id !== pinned.topicId) this.stop(madeAgain(generation, topic))
-    // Its records carry a record of the topic each, and say why.
-    const recordBytesMax = topic.recordBytesMax + DEAD_LETTER_HEADER_BYTES_MAX
-    const letters = await log.topic({ name: `${namespace}.${view}.dead`, partitions: 1, replication, create: true, recordBytesMax })
-    const deadLetters = openDeadLetters(log, letters, { topicId: pinned.topicId, generation: generation.number })
-    return { log, topic, generation, writer: log.writer(topic), group, backend, deadLetters, reader: backend.reader(generation) }
+    const connecting = { ...this.#options, pinned, generation: this.generation, group: this.group, backend: this.#store.backend }
+    return await connect(connecting, remade => this.stop(remade))
   }
 
   #hold(): () => void {
@@ -271,7 +240,8 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
       if (!held) return
       held = false
       this.#held--
-      if (this.#held === 0) this.#options.changed()
+      // Of what serves nothing depends on it.
+      if (this.#held === 0 && this.#state.role !== 'serving') this.#options.changed()
     }
   }
 

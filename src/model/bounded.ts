@@ -27,3 +27,18 @@ export async function answeredWithin<T>(ms: number, ask: () => Promise<T>): Prom
     clearTimeout(timer)
   }
 }
+
+/** The answer that was last asked for, by whoever, no longer ago than that; else one that is asked for now. What failed isn't kept. */
+export function keptFor<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let kept: { readonly answer: Promise<T>; readonly askedMs: number } | undefined
+  return () => {
+    const nowMs = performance.now()
+    if (kept !== undefined && nowMs - kept.askedMs < ms) return kept.answer
+    const asked = { answer: ask(), askedMs: nowMs }
+    kept = asked
+    asked.answer.catch(() => {
+      if (kept === asked) kept = undefined
+    })
+    return asked.answer
+  }
+}

@@ -70,13 +70,19 @@ export async function openingsOf(live: LiveGeneration): Promise<Readonly<Record<
 
 /** Every live process that answers reads can read this generation of the view. */
 export function readersLacking(living: readonly Living[], view: string, number: number): string | undefined {
-  const lacking = living.filter(({ says }) => says === undefined || (says.role !== 'worker' && says.views[view]?.canRead.includes(number) !== true))
+  const lacking = living.filter(({ says }) => {
+    if (says === undefined) return true
+    // Whose config has no such view answers nobody from it.
+    const known = says.views[view]
+    return says.role !== 'worker' && known !== undefined && !known.canRead.includes(number)
+  })
   return lacking.length === 0 ? undefined : `Not every process can read ${view}@${number}: ${lacking.map(whoIs).join(', ')}`
 }
 
-/** Every live process has an address for each of these shards. */
-export function addressesLacking(living: readonly Living[], backend: string, shards: readonly string[]): string | undefined {
+/** Every live process that has the view has an address for each of these shards. */
+export function addressesLacking(living: readonly Living[], view: string, backend: string, shards: readonly string[]): string | undefined {
   const lacking = living.flatMap(each => {
+    if (each.says !== undefined && each.says.views[view] === undefined) return []
     const known = each.says?.backends[backend]
     const missing = shards.filter(shard => known?.includes(shard) !== true)
     if (missing.length === 0) return []

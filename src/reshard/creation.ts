@@ -60,7 +60,7 @@ export async function creationOf(parts: CreationParts): Promise<Creation> {
       ...(verb === 'create' ? [differing(view.name, serving, pinned)] : []),
       checkOf(
         'backend-unknown',
-        addressesLacking(lives, backend, shards),
+        addressesLacking(lives, view.name, backend, shards),
         `Every process has the shards of ${backend} in its config`,
         'Add them to those configs, and have them read again, or the processes started again',
       ),

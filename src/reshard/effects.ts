@@ -119,9 +119,10 @@ async function goOver(parts: EffectParts): Promise<'done' | 'nothing'> {
   const { last } = parts.view.state()
   const next = ofRole(parts, 'next')
   if (next === undefined || next.state.paused || !isVerified(next.state) || !goesTo(next, 'serving')) return 'nothing'
-  if ((await unverified(next)) !== undefined || (await notReady(next, parts.signal)) !== undefined) return 'nothing'
   const { generation, number } = next
+  // First, as it may take 10 s; what the stores say is to be of now.
   const why = readersLacking(await parts.coordination.presence().certainlyLiving(parts.signal), generation.view, number)
+  if ((await unverified(next)) !== undefined || (await notReady(next, parts.signal)) !== undefined) return 'nothing'
   if (why !== undefined) throw new LogfoldError('view-unavailable', why, { remedy: 'See what keeps it, in the status of that process, or end it' })
   return await sendAsOf(last, parts, { command: 'switch', view: generation.view, generation: number })
 }

@@ -1,5 +1,6 @@
+import type { Connected } from '../generations/connected.ts'
 import type { Coordination } from '../generations/coordination.ts'
-import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { orAborted } from '../model/bounded.ts'
@@ -38,8 +39,8 @@ export class Feeds {
   readonly #feeds = new Map<string, Feed>()
   readonly #ending = new Set<Promise<void>>()
   readonly #forget: () => void
-  /** Uids of those that this process had paused, as deletes would be missed. */
-  readonly #overdue = new Set<string>()
+  /** Uid of what this process had paused, as deletes would be missed → the shards that were folded anew since. */
+  readonly #overdue = new Map<string, Set<string>>()
   #closed = false
 
   constructor(options: FeedsOptions) {
@@ -178,11 +179,17 @@ export class Feeds {
     })
     const state = control.state(view).generations.find(each => each.number === number)
     if (state === undefined || state.role === 'leaving') return false
-    if (why === 'lost' || state.role !== 'next' || this.#overdue.has(uid)) return !state.paused
+    if (why === 'lost' || state.role !== 'next') return !state.paused
+    const anew = this.#overdue.get(uid)
+    // A second time, the time that it was given doesn't do either.
+    if (anew !== undefined && !anew.has(shard)) {
+      if (!state.paused) anew.add(shard)
+      return !state.paused
+    }
     const text = `Shard ${shard} took so long that deletes may be gone from the topic ${topic.name} before it came to them. Resumed, it is folded anew: let the topic keep its deletes for longer first (delete.retention.ms), or build faster`
     const sent = await control.send({ command: 'steer', view, generation: number, paused: true, why: text }, signal)
     // Where another command came first, it is not paused yet.
-    if (sent.kind === 'accepted') this.#overdue.add(uid)
+    if (sent.kind === 'accepted') this.#overdue.set(uid, new Set())
     return false
   }
 }

@@ -13,7 +13,7 @@ const AGAIN_MS = 20
 /** Its store isn't just on the way, and something is to be done there. */
 const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => hasNoAddress(live) && !live.state.forsaken
 
-export interface KeeperOptions extends Omit<EffectParts, 'signal'> {
+export interface KeeperOptions extends Omit<EffectParts, 'signal' | 'dropped'> {
   readonly log: Log
   /** Of the group that names the keeper. */
   readonly namespace: string

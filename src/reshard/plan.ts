@@ -1,5 +1,6 @@
+import type { Connected } from '../generations/connected.ts'
 import type { ViewDefinition } from '../generations/definition.ts'
-import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import { answeredWithin } from '../model/bounded.ts'
 import { generationName } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'

@@ -1,4 +1,5 @@
-import type { Connected, LiveGeneration } from '../generations/live-generation.ts'
+import type { Connected } from '../generations/connected.ts'
+import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
 import { formatHealth, type Health } from '../generations/shard-health.ts'

@@ -148,7 +148,7 @@ describe('before a shard is opened', () => {
     await holds(world, process, 2, { one: '1', two: '2', three: '3' })
   })
 
-  it('a build that may have missed deletes is paused, once, and folded anew when it is resumed; a pause that came too late is none', async () => {
+  it('a build that may have missed deletes is paused, and folded anew when it is resumed; paused again where that took too long, too; a pause that came too late is none', async () => {
     await using world = await HostedWorld.make()
     await world.put({ one: '1', two: '2', three: '3' })
     let missing: 'none' | 'possible' = 'none'
@@ -171,6 +171,14 @@ describe('before a shard is opened', () => {
     await steer(process, { paused: false })
     await until(() => expect(open.mock.calls.filter(([, options]) => options?.anew === true)).toEqual([['d', { anew: true }]]))
     await holds(world, process, 2, { one: '1', two: '2', three: '3', four: '4' })
+    expect(process.live(2).state.paused).toBe(false)
+    // The time that it was given doesn't do either.
+    world.store('ring3').faults('d').away = true
+    await world.put({ five: '5' })
+    await until(() => expect(pipeline?.status().shards).toContainEqual(expect.objectContaining({ shard: 'd', state: 'waiting' })))
+    world.store('ring3').faults('d').away = false
+    await until(() => expect(process.live(2).state.paused).toBe(true))
+    expect(open.mock.calls.filter(([, options]) => options?.anew === true)).toEqual([['d', { anew: true }]])
     open.mockRestore()
   })
 })

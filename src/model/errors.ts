@@ -66,7 +66,7 @@ export const errorKinds = {
   'log-corrupt': kind(503, 1, 'no', 'The log holds bytes that cannot be read'),
   'wrong-partition': kind(503, 1, 'no', 'A record stands in a partition where it does not belong'),
   'foreign-store': kind(503, 1, 'no', 'The store holds something else'),
-  'backend-unknown': kind(503, 1, 'no', 'The config lacks a server that the view lives on'),
+  'backend-unknown': kind(503, 1, 'later', 'The config lacks a server that the view lives on'),
   'too-old': kind(503, 1, 'no', 'This version of logfold does not know a command of the view'),
   'store-refused': kind(500, 70, 'no', 'The store refused data it should take'),
   'config-invalid': kind(500, 2, 'no', 'The config has faults'),

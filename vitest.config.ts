@@ -17,7 +17,14 @@ const withServer = (name: (typeof servers)[number]): TestProjectInlineConfigurat
   },
 })
 
-// unit: needs nothing but Node, quick. system: starts the product as a user would (processes, a browser, large data).
+/** Those that measure time or memory, or load the machine: nothing else runs beside them. */
+const ALONE = ['chaos', 'kafka-workers', 'kafka-writes', 'kill', 'load', 'memory', 'reshard', 'three-stores'].map(
+  name => `test/system/${name}.test.ts`,
+)
+
+const system = { testTimeout: 300_000, hookTimeout: 120_000, expect: { poll: { timeout: 30_000 } } } as const
+
+// unit: needs nothing but Node, quick. system and alone: start the product as a user would (processes, a browser, large data).
 export default defineConfig({
   test: {
     tags: [{ name: 'containers', description: 'Shows that a shared server that runs as a container does what a native one does' }],
@@ -36,15 +43,16 @@ export default defineConfig({
       ...servers.map(withServer),
       {
         test: {
+          ...system,
           name: 'system',
           include: ['test/system/**/*.test.ts'],
+          exclude: ALONE,
           sequence: { groupOrder: 2 },
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-          expect: { poll: { timeout: 30_000 } },
-          fileParallelism: false,
+          // They wait for processes, timeouts and servers more than they compute.
+          maxWorkers: 2,
         },
       },
+      { test: { ...system, name: 'alone', include: ALONE, sequence: { groupOrder: 3 }, fileParallelism: false } },
     ],
   },
 })

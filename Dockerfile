@@ -19,7 +19,8 @@ COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY config config
 COPY examples examples
-RUN mkdir /data && chown node:node /data && chmod +x dist/src/bin.js && ln -s /app/dist/src/bin.js /usr/local/bin/logfold
+# Data files go to ./data of the working directory, unless a command says otherwise: what verify keeps, also where nothing else is kept here.
+RUN mkdir /data && chown node:node /data && ln -s /data data && chmod +x dist/src/bin.js && ln -s /app/dist/src/bin.js /usr/local/bin/logfold
 USER node
 VOLUME /data
 EXPOSE 8080 9080

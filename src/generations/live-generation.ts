@@ -53,7 +53,7 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
   readonly #connected = Promise.withResolvers<void>()
   readonly #ending = new AbortController()
   /** It has left for so long that nobody should answer from it any more. */
-  readonly ending = this.#ending.signal
+  readonly ending: AbortSignal = this.#ending.signal
   readonly #growth = new Growth()
   readonly #running: Promise<void>
   #state: GenerationState

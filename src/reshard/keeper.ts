@@ -34,6 +34,8 @@ export class Keeper {
   #keeping: { readonly ending: AbortController; readonly done: Promise<void> } | undefined
   /** Another command was folded. */
   #changed = new AbortController()
+  /** What the group gives and takes, one after another. */
+  #turns: Promise<void> = Promise.resolve()
   /** Joining and leaving, one after another. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -82,8 +84,8 @@ export class Keeper {
     const { log, coordination, namespace, view, failed } = this.#options
     const { topic } = coordination.control()
     this.#membership = log.join(`${namespace}.${view.name}.keeper`, topic, {
-      assigned: () => this.#begin(),
-      revoked: () => this.#end(),
+      assigned: () => void this.#inTurn(() => this.#begin()),
+      revoked: () => this.#inTurn(() => this.#end()),
       failed,
     })
     await this.#membership
@@ -94,6 +96,12 @@ export class Keeper {
     this.#membership = undefined
     await (await membership)?.leave()
     await this.#end()
+  }
+
+  /** What was taken from a process that slept may be given to it again before it has ended there. */
+  #inTurn(work: () => void | Promise<void>): Promise<void> {
+    this.#turns = this.#turns.then(work)
+    return this.#turns
   }
 
   #begin(): void {

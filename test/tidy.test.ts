@@ -154,6 +154,14 @@ describe('the house is tidy:', () => {
     expect(circles).toEqual([])
   })
 
+  it('no hook of vitest is in what a program brings in, which runs without it', () => {
+    const programs = ['bench/index.ts', 'test/chaos/index.ts', 'test/simulation/main.ts', 'test/simulation/mutants/main.ts', 'test/compose/smoke.ts']
+    const reached = new Set(programs)
+    for (const file of reached) for (const each of imports) if (each.file === file && !each.type && each.from.startsWith('.')) reached.add(each.to)
+    const hook = /^import \{[^}]*\b(before|after)(All|Each)\b[^}]*\} from 'vitest'/m
+    expect([...reached].filter(file => hook.test(text(file)))).toEqual([])
+  })
+
   it('nothing is left undone in the code, and no test is skipped, alone or tried again', () => {
     const marks = new RegExp(`\\b(${['TO', 'FIX', 'XX'].map((start, at) => start + ['DO', 'ME', 'X'][at]).join('|')})\\b`)
     const weak = /\b(it|test|describe)\.(skip|only|todo)\b|\bretry:/

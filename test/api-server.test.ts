@@ -46,6 +46,10 @@ describe('the server', () => {
     await second.close()
   })
 
+  it('keeps a connection for longer than what is in front of it does', async () => {
+    expect((await get('/api/job', { connection: 'keep-alive' })).headers['keep-alive']).toBe('timeout=75')
+  })
+
   it('lets what is under way end when it closes, and takes nothing new', async () => {
     const held = holdGets()
     const slow = get('/api/job/a')

@@ -19,6 +19,11 @@ export interface ListenerOptions extends Address {
 /** Longer than the longest wait a client can ask for; a connection on which nothing moves for so long is given up. */
 const IDLE_MS = 120_000
 const HEADERS_MS = 30_000
+/**
+ * How long a connection is kept between two requests. Longer than what load balancers and clients keep one for, which is 60 s with most: else they send a request on one that is just being
+ * closed, and get a reset for an answer.
+ */
+const KEPT_MS = 75_000
 /** For a bulk load over a slow line. */
 const REQUEST_MS = 3_600_000
 
@@ -36,6 +41,7 @@ export class Listener {
       requireHostHeader: false,
       headersTimeout: HEADERS_MS,
       requestTimeout: REQUEST_MS,
+      keepAliveTimeout: KEPT_MS,
     })
     this.#server.timeout = IDLE_MS
     answerParserErrors(this.#server)

@@ -24,7 +24,8 @@ export interface Answered {
 
 /** A client that keeps its connections, and costs little of the processor, which the servers need. */
 export class HttpClient {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 })
+  // Node's agent heeds for how long a server says that it keeps a connection only where it has a timeout of its own.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: GIVE_UP_MS })
 
   ask({ method, port, path, headers = {}, body }: Asked): Promise<Answered> {
     const { promise, resolve } = Promise.withResolvers<Answered>()

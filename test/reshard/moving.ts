@@ -37,14 +37,23 @@ const generationOf = ({ generations }: ViewStatus, number: number): GenerationSt
 
 export interface Built {
   readonly generation: number
+  /** What the dry run took: up to 10 s where a process is new, as it doesn't know yet who lives. */
+  readonly plannedMs: number
   /** From the command until the generation vouched for where the log ended at the look before. */
   readonly readyMs: number
 }
 
-/** @param to where; undefined: by what the config says now, where it is */
+/**
+ * Looks at the plan, as an operator does, and builds.
+ * @param to where; undefined: by what the config says now, where it is
+ */
 export async function build(world: World, to: BackendName | undefined): Promise<Built> {
+  const verb = to === undefined ? 'rebuild' : 'create'
+  const body = { ...(to === undefined ? {} : { to }), until: 'ready' }
+  const beganMs = performance.now()
+  await send(world, verb, { ...body, dryRun: true })
   const sentMs = performance.now()
-  const { generation } = await send(world, to === undefined ? 'rebuild' : 'create', { ...(to === undefined ? {} : { to }), until: 'ready' })
+  const { generation } = await send(world, verb, body)
   let ends: readonly number[] | undefined
   await until(world, `Generation ${generation} is to be ready`, status => {
     const partitions = generationOf(status, generation)?.progress?.partitions ?? []
@@ -54,7 +63,7 @@ export async function build(world: World, to: BackendName | undefined): Promise<
       ? true
       : undefined
   })
-  return { generation, readyMs: performance.now() - sentMs }
+  return { generation, plannedMs: sentMs - beganMs, readyMs: performance.now() - sentMs }
 }
 
 /** Settles once nothing speaks against a switch but what is forced: a moment after it is ready, every process has seen that it can read it. */

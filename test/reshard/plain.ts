@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pg from 'pg'
@@ -10,14 +10,14 @@ const LOOK_MS = 50
 
 /**
  * How long workers take to fold the topic into stores that are empty, with nobody beside them: from when the first answers at all until the view has everything. In
- * milliseconds. In a namespace of its own, and nothing stays.
+ * milliseconds. In a namespace of its own, named like the folder, and nothing stays.
  */
 export async function plainIngest(options: WorldOptions): Promise<number> {
   const { folder, servers, workers: count, backend, shape } = options
   mkdirSync(join(folder, 'data'), { recursive: true })
   writeProjections(folder)
   const config = join(folder, 'logfold.yaml')
-  writeFileSync(config, JSON.stringify(configOf(servers, backend, shape, `plain-${backend}`)))
+  writeFileSync(config, JSON.stringify(configOf(servers, backend, shape, basename(folder))))
   const dataDir = join(folder, 'data')
   const plan = (_: unknown, nth: number) => Product.plan({ name: `worker-${nth + 1}`, role: 'worker', config, dataDir, logFolder: folder })
   const workers = await Promise.all(Array.from({ length: count }, plan))

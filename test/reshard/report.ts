@@ -1,14 +1,13 @@
 import type { Felt } from './felt.ts'
 import type { Moved, ReshardResult } from './scenario.ts'
-import type { BackendName } from './servers.ts'
 
 const SHOWN_MAX = 30
 
 /** For people. */
-export function report({ moves, plainMs, peaks, counts, writes, reads, violations }: ReshardResult): string {
+export function report({ moves, peaks, counts, writes, reads, violations }: ReshardResult): string {
   const acknowledged = writes.acknowledged.toLocaleString('en')
   const lines = [
-    ...moves.flatMap(moved => describe(moved, plainMs)),
+    ...moves.flatMap(describe),
     ...[...counts].toSorted(([one], [other]) => one.localeCompare(other)).map(([what, count]) => `${what.padEnd(44)}${shown(count).padStart(10)}`),
     `writes  ${acknowledged} acknowledged, ${shown(writes.unknown)} unknown, ${shown(writes.refused)} refused`,
     `reads   ${shown(reads.entries)} entries judged, ${shown(reads.bounded)} of them behind a Logfold-After`,
@@ -19,14 +18,11 @@ export function report({ moves, plainMs, peaks, counts, writes, reads, violation
   return `${lines.join('\n')}\n`
 }
 
-function describe(
-  { from, to, readyMs, verifyMs, goneMs, switches, before, building }: Moved,
-  plainMs: ReadonlyMap<BackendName, number>,
-): readonly string[] {
-  const plain = [...plainMs].find(([backend]) => to.startsWith(`${backend},`))?.[1]
-  const ratio = plain === undefined ? '' : `, ${(readyMs / plain).toFixed(2)} × the plain ingest (${seconds(plain)})`
+function describe({ from, to, plannedMs, readyMs, plainMs, verifyMs, goneMs, switches, before, building }: Moved): readonly string[] {
+  const ratio = plainMs === undefined ? '' : `, ${(readyMs / plainMs).toFixed(2)} × the plain ingest (${seconds(plainMs)})`
   return [
     `${from} → ${to}`,
+    `  dry run           ${seconds(plannedMs)}`,
     `  create to ready   ${seconds(readyMs)}${ratio}`,
     `  verify            ${verifyMs === undefined ? 'not asked for' : seconds(verifyMs)}, complete ${seconds(goneMs)}`,
     ...switches.map(({ verb, tookMs, felt }) => `  ${verb.padEnd(17)} ${shown(tookMs)} ms; ${clients(felt)}`),

@@ -50,7 +50,10 @@ export interface ReshardOptions {
 export interface Moved {
   readonly from: string
   readonly to: string
+  readonly plannedMs: number
   readonly readyMs: number
+  /** Of a plain ingest into the same backend, by the same definition. */
+  readonly plainMs: number | undefined
   /** Undefined where it wasn't asked for. */
   readonly verifyMs: number | undefined
   readonly goneMs: number
@@ -63,7 +66,6 @@ export interface Moved {
 
 export interface ReshardResult extends ClientsJudged {
   readonly moves: readonly Moved[]
-  readonly plainMs: ReadonlyMap<BackendName, number>
   readonly peaks: ReadonlyMap<string, number>
   readonly counts: ReadonlyMap<string, number>
 }
@@ -88,26 +90,34 @@ async function runIn(folder: string, options: ReshardOptions, ledger: Ledger): P
   const keys = keysOf(entries)
   await seed(servers.kafka.bootstrap, ledger, keys)
   say(`${keys.all.length} keys; what logfold says is in ${folder}`)
-  const plainMs = await plainTimes(options, servers, folder)
+  const plain = await plainTimes(options, servers, folder)
   await using world = await World.start({ folder, servers, workers, backend, shape })
-  const run = new Run(options, world, ledger, keys)
+  const run = new Run(options, world, ledger, keys, plain)
   try {
-    return { ...(await run.run()), plainMs }
+    return await run.run()
   } finally {
     await run.end()
   }
 }
 
+/** `backend, shape`, as a move tells where it goes. */
+const placeOf = (backend: BackendName, shape: Shape): string => `${backend}, ${shape}`
+
+/** Where a move goes → milliseconds. */
 async function plainTimes(
-  { plain, workers, shape, from, moves, say }: ReshardOptions,
+  { plain, workers, shape, moves, say }: ReshardOptions,
   servers: Servers,
   folder: string,
-): Promise<ReshardResult['plainMs']> {
-  const times = new Map<BackendName, number>()
-  for (const backend of plain ? new Set([from, ...moves.map(({ to }) => to)]) : []) {
-    const tookMs = await plainIngest({ servers, folder: join(folder, `plain-${backend}`), workers, backend, shape })
-    say(`plain ingest into ${backend}: ${Math.round(tookMs)} ms`)
-    times.set(backend, tookMs)
+): Promise<ReadonlyMap<string, number>> {
+  const times = new Map<string, number>()
+  let definition = shape
+  for (const { to: backend, shape = definition } of plain ? moves : []) {
+    definition = shape
+    const place = placeOf(backend, shape)
+    if (times.has(place)) continue
+    const tookMs = await plainIngest({ servers, folder: join(folder, `plain-${times.size}`), workers, backend, shape })
+    say(`plain ingest into ${place}: ${Math.round(tookMs)} ms`)
+    times.set(place, tookMs)
   }
   return times
 }
@@ -118,15 +128,17 @@ class Run {
   readonly #ledger: Ledger
   readonly #keys: ReshardKeys
   readonly #load: Load
+  readonly #plain: ReadonlyMap<string, number>
   #backend: BackendName
   #shape: Shape
   #generation = 1
 
-  constructor(options: ReshardOptions, world: World, ledger: Ledger, keys: ReshardKeys) {
+  constructor(options: ReshardOptions, world: World, ledger: Ledger, keys: ReshardKeys, plain: ReadonlyMap<string, number>) {
     this.#options = options
     this.#world = world
     this.#ledger = ledger
     this.#keys = keys
+    this.#plain = plain
     this.#load = new Load(world, ledger, keys, options.rates)
     this.#backend = options.from
     this.#shape = options.shape
@@ -136,7 +148,7 @@ class Run {
     await this.#load.stop().catch(() => undefined)
   }
 
-  async run(): Promise<Omit<ReshardResult, 'plainMs'>> {
+  async run(): Promise<ReshardResult> {
     const { moves: asked, cancelled } = this.#options
     await this.#load.writeRest()
     const moves: Moved[] = []
@@ -153,15 +165,15 @@ class Run {
   async #move({ to, shape = this.#shape, backAndForth = false }: Move): Promise<Moved> {
     const { seconds, verified, say } = this.#options
     const world = this.#world
-    const from = `${this.#backend}, ${this.#shape}`
+    const from = placeOf(this.#backend, this.#shape)
     const startedMs = Date.now()
     this.#load.start('reads and writes')
     await wait(seconds * 1_000)
     const changes = shape !== this.#shape
     if (changes) await world.reconfigure(to, shape)
-    const createdMs = Date.now()
-    const { generation, readyMs } = await build(world, changes ? undefined : to)
+    const { generation, plannedMs, readyMs } = await build(world, changes ? undefined : to)
     const readyAtMs = Date.now()
+    const createdMs = readyAtMs - readyMs
     const verifyMs = verified ? await verify(world, generation) : undefined
     const force: readonly Forceable[] = verified ? [] : ['unverified']
     await switchFits(world, force)
@@ -181,11 +193,13 @@ class Run {
     this.#shape = shape
     this.#generation = generation
     await this.#load.stop()
-    const [before, building] = [felt(this.#ledger, startedMs, createdMs), felt(this.#ledger, createdMs, readyAtMs)]
+    const [before, building] = [felt(this.#ledger, startedMs, createdMs - plannedMs), felt(this.#ledger, createdMs, readyAtMs)]
     const moved = {
       from,
-      to: `${to}, ${shape}`,
+      to: placeOf(to, shape),
+      plannedMs,
       readyMs,
+      plainMs: this.#plain.get(placeOf(to, shape)),
       verifyMs,
       goneMs,
       switches: switches.map(each => ({ ...each, felt: felt(this.#ledger, each.sentMs, each.sentMs + each.tookMs) })),

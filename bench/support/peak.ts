@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { LOGFOLD } from '../../test/system/running.ts'
+import { builtLogfold } from '../../test/system/running.ts'
 import { PARTITIONS } from './jobs.ts'
 
 const LOOK_DELAY_MS = 50
@@ -19,8 +19,8 @@ export interface Folding {
 }
 
 /**
- * Lets a worker fold the whole topic into a store that has nothing of it yet, and prints the most memory that it held. It is a process of its own, with this one's flags, as what the limits
- * prepare is in this one. It is run from source, so each of its threads also holds the part of Node that takes the types away.
+ * Lets a worker fold the whole topic into a store that has nothing of it yet, and prints the most memory that it held. It is a process of its own, as what the limits
+ * prepare is in this one, and what is published: from source each of its threads would also hold the part of Node that takes the types away.
  */
 export async function printPeak({ bootstrap, topic, config, settings = [] }: Folding): Promise<void> {
   // Nobody else counts it for another process.
@@ -29,7 +29,7 @@ export async function printPeak({ bootstrap, topic, config, settings = [] }: Fol
   const own = ['http.port=0', 'admin.port=0', `log.brokers=${bootstrap}`, `log.namespace=peak-${config}`]
   const view = [`views.job.topic=${topic}`, `views.job.partitions=${PARTITIONS}`]
   const sets = [...own, ...view, ...settings].flatMap(setting => ['--set', setting])
-  const start = [...process.execArgv, ...LOGFOLD, 'start', '-c', `config/${config}.yaml`, '--role', 'worker', '--data-dir', dataDir, ...sets]
+  const start = [...builtLogfold(), 'start', '-c', `config/${config}.yaml`, '--role', 'worker', '--data-dir', dataDir, ...sets]
   const worker = spawn(process.execPath, start, { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     await folded(worker)

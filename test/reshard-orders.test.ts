@@ -123,10 +123,34 @@ describe('an operator who moves a view', () => {
     const switched = { switch: 'nothing', reverse: 'would', complete: 'would', cancel: 'use-complete' }
     expect(await all()).toEqual({ ...alone, ...switched })
     await process.ask('complete')
-    expect(await all()).toEqual({ ...alone, complete: 'nothing', cancel: 'nothing' })
-    const { message, remedy } = await refusal(process.ask('switch'))
-    expect(message).toBe('switch of job does not fit now. There is no such generation: job@1 is being taken away, job@2 serves')
+    expect(await all()).toEqual({ ...alone, switch: 'nothing', complete: 'nothing', cancel: 'nothing' })
+    const { message, remedy } = await refusal(process.ask('reverse'))
+    expect(message).toBe('reverse of job does not fit now. There is no such generation: job@1 is being taken away, job@2 serves')
     expect(remedy).toBe('Make one: logfold reshard create job --to BACKEND, or logfold rebuild job')
+  })
+})
+
+describe('a switch where none is being built', () => {
+  it('is so already where what serves was switched to, also when the one before is gone', async () => {
+    await using world = await ReshardWorld.make()
+    const process = await filled(world)
+    await verified(process, 2)
+    await process.ask('switch')
+    await process.ask('complete')
+    await process.send({ command: 'dropped', view: 'job', generation: 1, left: [] })
+    expect(await roles(process)).toEqual({ 2: 'serving' })
+    expect(await process.ask('switch')).toMatchObject({ generation: 2, outcome: 'nothing', checks: [{ ok: true, detail: 'job@2 serves already' }] })
+  })
+
+  it('is refused where the one that was made since was taken away, as who asks may mean that', async () => {
+    await using world = await ReshardWorld.make()
+    const process = await filled(world)
+    await verified(process, 2)
+    await process.ask('switch')
+    await process.ask('reverse')
+    await process.ask('cancel')
+    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'leaving' })
+    expect(await named(process.ask('switch'))).toEqual(['no-such-generation'])
   })
 })
 

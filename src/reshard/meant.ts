@@ -31,9 +31,10 @@ const verbs: Readonly<Record<MovingVerb, (asked: Asked) => Meant>> = {
   switch: asked => {
     const next = the(asked, 'next')
     if (next !== undefined) return order(asked, next, 'switch')
-    // Only a switch leaves a previous one.
     const serving = the(asked, 'serving')
-    return serving !== undefined && the(asked, 'previous') !== undefined ? nothing(serving, 'serves already') : unfit(asked, 'no-such-generation')
+    // One that serves by its create was never switched to; and of one made since, somebody may expect that it serves.
+    const switchedTo = serving !== undefined && serving.since !== serving.createdAt && serving.number === asked.state.highest
+    return switchedTo ? nothing(serving, 'serves already') : unfit(asked, 'no-such-generation')
   },
   reverse: asked => {
     const previous = the(asked, 'previous')

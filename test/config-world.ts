@@ -49,11 +49,11 @@ export interface ConfigWorld {
 }
 
 /** A folder with this text as its logfold.yaml, which is the working directory. */
-export function configWorld(text: string): ConfigWorld {
+export function configWorld(text: string, kinds = testKinds): ConfigWorld {
   const folder = temporaryFolder()
   const file = (name: string, content: string): void => writeFileSync(join(folder, name), content)
   file('logfold.yaml', text)
-  const load = (options: Partial<ConfigOptions> = {}): Promise<Config> => loadConfig({ env: {}, cwd: folder, ...options }, testKinds)
+  const load = (options: Partial<ConfigOptions> = {}): Promise<Config> => loadConfig({ env: {}, cwd: folder, ...options }, kinds)
   const faults = async (options: Partial<ConfigOptions> = {}): Promise<readonly string[]> => {
     try {
       await load(options)

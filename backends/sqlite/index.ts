@@ -10,7 +10,10 @@ const sqlite: BackendModule<SqliteConfig> = {
   traits: { durable: true, order: 'always' },
   config: sqliteConfig,
   shards: () => [SHARD],
-  connect: async (config, context) => new SqliteBackend(resolve(context.dataDir, config.path), context.logger),
+  files: (config, dataDir) => ({ path: fileOf(config, dataDir) }),
+  connect: async (config, { dataDir, logger }) => new SqliteBackend(fileOf(config, dataDir), logger),
 }
+
+const fileOf = ({ path }: SqliteConfig, dataDir: string): string => resolve(dataDir, path)
 
 export default sqlite

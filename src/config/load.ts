@@ -8,6 +8,7 @@ import { refuseLater } from './later.ts'
 import { checkListeners } from './listeners.ts'
 import { checkLog, completeLog, logNotes } from './log.ts'
 import { applyOverrides } from './overrides.ts'
+import { checkFiles } from './own-files.ts'
 import { printableOf } from './printable.ts'
 import { configSchema, type ParsedConfig, type ParsedView } from './schema.ts'
 import { toJsonSchema } from './schema-nodes.ts'
@@ -26,7 +27,7 @@ export interface ConfigOptions extends SourceOptions {
 
 /**
  * Reads, completes and checks the config: which file (`source`); its text as a tree that knows where each value stands (`yaml`, `interpolate`, `overrides`);
- * against the schemas (`validate`, `issues`); what no schema can say (`log`, `backends`, `views`, `listeners`); and for showing (`printable`).
+ * against the schemas (`validate`, `issues`); what no schema can say (`log`, `backends`, `views`, `listeners`, `own-files`); and for showing (`printable`).
  * @throws config-invalid with every fault there is: `pointer` is `file:line:column key`, or the flag and the key.
  */
 export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): Promise<Config> {
@@ -39,9 +40,11 @@ export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): P
   const backends = await readBackends(tree, kinds, source.baseDir, faults)
   const files = await checkViews(tree, source.baseDir, faults)
   const notes = checkListeners(tree, source.baseDir, faults)
+  const parts = { source, tree, options, backends, files, notes }
+  if (result !== undefined) checkFiles({ tree, log: result.value.log, dataDir: dataDirOf(result.value, parts), backends }, faults)
   faults.throwIfAny()
   if (result === undefined) throw new Error('A config that is refused has faults')
-  return complete(result.value, { source, tree, options, backends, files, notes })
+  return complete(result.value, parts)
 }
 
 /** The file with the flags put over it. @throws config-invalid where it is no YAML, as the rest couldn't be told then */

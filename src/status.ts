@@ -1,4 +1,5 @@
 import type { Coordination } from './generations/coordination.ts'
+import { tooOld } from './generations/first.ts'
 import type { HostedView } from './hosted-view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import { inShort, repairableKinds, type VerifyStatus } from './model/verify-status.ts'
@@ -12,7 +13,8 @@ export async function viewStatus(hosted: HostedView, coordination: Coordination)
   const { definition, current } = view
   const source = attempt(() => view.source())
   const serving = attempt(() => view.serving())
-  const problem = view.stopped ?? [source, serving].find(part => part instanceof LogfoldError)
+  const halted = haltedBy(view)
+  const problem = view.stopped ?? halted ?? [source, serving].find(part => part instanceof LogfoldError)
   const generations = await generationStatuses(view, {
     living: () => coordination.living(),
     pipeline: number => hosted.feeds?.pipeline(number)?.status(),
@@ -25,7 +27,8 @@ export async function viewStatus(hosted: HostedView, coordination: Coordination)
   const read = generations.find(({ number }) => number === current?.number)
   const letters = attempt(() => view.source().deadLetters.counts().own)
   const verify = current === undefined ? undefined : hosted.verifyStatus(current)
-  const differing = differs(view)
+  // What a later version has made of it isn't known here, nor would a command be sent.
+  const differing = halted === undefined ? differs(view) : null
   const status = {
     view: view.name,
     state: stateOf(view.stopped, source, serving),
@@ -50,8 +53,16 @@ export async function viewStatus(hosted: HostedView, coordination: Coordination)
       health.kind === 'away' && health.error.remedy !== undefined ? [[shard, health.error.remedy]] : [],
     ),
   )
-  const steps = [...nextSteps(status, remedies), ...nextStepsOf(view.name, generations, differing), ...verifySteps(view.name, verify)]
+  const moves = halted === undefined ? nextStepsOf(view.name, generations, differing) : []
+  const steps = [...nextSteps(status, remedies), ...moves, ...verifySteps(view.name, verify)]
   return { ...status, next_steps: [...new Set(steps)] }
+}
+
+/** A command of a later format was met: this process goes on with what it knew before. */
+function haltedBy(view: HostedView['live']): LogfoldError | undefined {
+  const state = attempt(() => view.state())
+  if (state instanceof LogfoldError || state.halted === undefined) return undefined
+  return tooOld(view.name, state.halted.format)
 }
 
 function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: unknown): ViewStatus['state'] {

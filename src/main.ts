@@ -25,7 +25,7 @@ import type { DeadLetters } from './pipeline/dead-letters.ts'
 import { readinessOf } from './readiness.ts'
 import { Reloading } from './reloading.ts'
 import { Orders } from './reshard/orders.ts'
-import { viewStatus } from './status.ts'
+import { unconfiguredViews, viewStatus } from './status.ts'
 import { Stores } from './stores.ts'
 import { ViewVerbs } from './verbs.ts'
 
@@ -74,6 +74,7 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
     const status = {
       view: async (name: string) => await verbs.status(name),
       views: () => Promise.all([...views.keys()].map(name => verbs.status(name))),
+      unconfigured: () => unconfiguredViews(coordination, views),
       readiness: async () => readinessOf(views.values()),
     }
     const admin = createAdmin({ ...config.admin, views: live, status, verbs, logger, metrics })

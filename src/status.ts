@@ -3,7 +3,7 @@ import { tooOld } from './generations/first.ts'
 import type { HostedView } from './hosted-view.ts'
 import { isLogfoldError, LogfoldError, messageOf } from './model/errors.ts'
 import { inShort, repairableKinds, type VerifyStatus } from './model/verify-status.ts'
-import type { ViewStatus } from './model/view-status.ts'
+import type { UnconfiguredView, ViewStatus } from './model/view-status.ts'
 import { differs } from './reshard/differs.ts'
 import { nextStepsOf } from './reshard/next-steps.ts'
 import { generationStatuses } from './reshard/status.ts'
@@ -64,6 +64,32 @@ function haltedBy(view: HostedView['live']): LogfoldError | undefined {
   if (state instanceof LogfoldError || state.halted === undefined) return undefined
   return tooOld(view.name, state.halted.format)
 }
+
+/**
+ * The views that the control topic knows, and that neither this process nor another living one has in its config, as far as is known here: none while the commands aren't known, or who lives, or where
+ * somebody lives whose record can't be read, as it may have any view.
+ * @param own by their names
+ */
+export function unconfiguredViews(
+  coordination: Pick<Coordination, 'problem' | 'control' | 'living'>,
+  own: ReadonlyMap<string, unknown>,
+): readonly UnconfiguredView[] {
+  const living = coordination.living()
+  if (coordination.problem !== undefined || living.length === 0 || living.some(({ says }) => says === undefined)) return []
+  const control = coordination.control()
+  const isNamed = (view: string): boolean => own.has(view) || living.some(({ says }) => says !== undefined && Object.hasOwn(says.views, view))
+  return control
+    .views()
+    .filter(view => !isNamed(view) && control.state(view).generations.length > 0)
+    .toSorted()
+    .map(view => {
+      const generations = control.state(view).generations.map(({ number, role, pinned }) => ({ number, role, backend: pinned.backend }))
+      return { view, generations, next_steps: [backInto(view, [...new Set(generations.map(({ backend }) => backend))])] }
+    })
+}
+
+const backInto = (view: string, backends: readonly string[]): string =>
+  `${view} is in no config, and stays in its stores as it is: put it back, with ${backends.join(', ')} among the backends, and it is folded and served on: logfold reload`
 
 function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: unknown): ViewStatus['state'] {
   if (stopped !== undefined) return 'stopped'

@@ -38,7 +38,7 @@ let port: number
 const start = async (host = '127.0.0.1'): Promise<void> => {
   const token = (name: string, scopes: readonly ('read' | 'write')[]) => ({ sha256: hash('sha256', name, 'hex'), scopes })
   const tokens = { ops: token('writer', ['read', 'write']), eyes: token('reader', ['read']) }
-  const status = { readiness: async () => [], views: async () => [], view: async () => ({}) }
+  const status = { readiness: async () => [], views: async () => [], unconfigured: () => [], view: async () => ({}) }
   const view = await new TestView({}).open()
   admin = createAdmin({ host, port: 0, tokens, views: new Map([['job', view]]), status, verbs, logger: new TestLogger(), metrics: new Metrics('1') })
   port = (await admin.listen()).port

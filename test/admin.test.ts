@@ -47,6 +47,7 @@ const start = async (host = '127.0.0.1'): Promise<void> => {
       return checks
     },
     views: async () => [{ view: 'job', lagRecords: 0 }],
+    unconfigured: () => [{ view: 'note', generations: [] }],
     view: async (name: string) => ({ view: name, lagRecords: 0, generations: [] }),
   }
   const none = async () => ({})
@@ -130,7 +131,7 @@ describe('the console', () => {
 
 describe('the views', () => {
   it('are told as their status says', async () => {
-    expect(await getJson('/admin/views')).toEqual({ views: [{ view: 'job', lagRecords: 0 }] })
+    expect(await getJson('/admin/views')).toEqual({ views: [{ view: 'job', lagRecords: 0 }], unconfigured: [{ view: 'note', generations: [] }] })
     expect(await getJson('/admin/views/job')).toEqual({ view: 'job', lagRecords: 0, generations: [] })
     expect(await getJson('/admin/views/none')).toMatchObject({ status: 404, code: 'no-such-view' })
   })

@@ -30,9 +30,18 @@ const stuck = {
   next_steps: ['Make it'],
 }
 
+const left = {
+  view: 'old',
+  generations: [
+    { number: 3, role: 'serving', backend: 'ring3' },
+    { number: 4, role: 'next', backend: 'pg' },
+  ],
+  next_steps: ['Put it back'],
+}
+
 describe('logfold status', () => {
   it('shows the views, a line each, what is wrong, and what to do next', async () => {
-    const { url, asked } = await fakeServer((_, response) => sendJson(response, { views: [job, stuck] }))
+    const { url, asked } = await fakeServer((_, response) => sendJson(response, { views: [job, stuck], unconfigured: [left] }))
     expect(await run(['status', '--admin', url])).toEqual({
       exit: 0,
       stdout: `VIEW  STATE    GENERATION  LAG    ENTRIES  DEAD LETTERS  BACKEND
@@ -40,17 +49,20 @@ job   serving  1           1,200  1,234    2             local
 note  waiting  -           -      -        -             local
 
 note: There is no topic note
+old is in no config: old@3 (serving, on ring3), old@4 (next, on pg)
 
 Next
   Look at the records that could not be folded: logfold deadletters list job
   Make it
+  Put it back
 `,
       stderr: '',
     })
     expect(asked.map(one => one.url)).toEqual(['/admin/views'])
     expect(JSON.parse((await run(['status', '--json'], { env: { LOGFOLD_ADMIN_URL: url } })).stdout)).toEqual({
       views: [job, stuck],
-      next_steps: ['Look at the records that could not be folded: logfold deadletters list job', 'Make it'],
+      unconfigured: [left],
+      next_steps: ['Look at the records that could not be folded: logfold deadletters list job', 'Make it', 'Put it back'],
     })
   })
 

@@ -21,6 +21,7 @@ const moving = statusOf({
   generations: [generationOf({ verification: { differences: 0, unresolved: 2, void: false } }), nextOf({ rate: 20_000, shards, problem, progress })],
   next_steps: ['Start it again'],
 })
+const left = { view: 'old', generations: [{ number: 3, role: 'serving', backend: 'ring3' }], next_steps: ['Put it back'] }
 const blocks = `job@1, serving
   backend       local
   verification  no difference, 2 unresolved keys
@@ -73,20 +74,23 @@ ${blocks}`)
 
   it('is told by its generations alone by reshard status', async () => {
     const { url, asked } = await fakeServer(({ url: path }, response) =>
-      sendJson(response, path === '/admin/views/job' ? moving : { views: [moving] }),
+      sendJson(response, path === '/admin/views/job' ? moving : { views: [moving], unconfigured: [left] }),
     )
     expect(await run(['reshard', 'status', 'job', '--admin', url])).toEqual({ exit: 0, stdout: blocks, stderr: '' })
-    expect((await run(['reshard', 'status', '--admin', url])).stdout).toBe(blocks)
+    expect((await run(['reshard', 'status', '--admin', url])).stdout).toBe(
+      blocks.replace('\nNext\n  Start it again\n', '\nold is in no config: old@3 (serving, on ring3)\n\nNext\n  Start it again\n  Put it back\n'),
+    )
     expect(JSON.parse((await run(['reshard', 'status', 'job', '--json', '--admin', url])).stdout)).toEqual(moving)
     expect(JSON.parse((await run(['reshard', 'status', '--json', '--admin', url])).stdout)).toEqual({
       views: [moving],
-      next_steps: ['Start it again'],
+      unconfigured: [left],
+      next_steps: ['Start it again', 'Put it back'],
     })
     expect(asked.length).toBe(4)
   })
 
   it('has a line more in the list of all', async () => {
-    const { url } = await fakeServer((_, response) => sendJson(response, { views: [moving, statusOf({ view: 'note' })] }))
+    const { url } = await fakeServer((_, response) => sendJson(response, { views: [moving, statusOf({ view: 'note' })], unconfigured: [] }))
     expect((await run(['status', '--admin', url])).stdout).toBe(`VIEW  STATE    GENERATION  LAG  ENTRIES  DEAD LETTERS  BACKEND
 job   serving  1           3    1,000    0             local
 note  serving  1           0    1,000    0             local

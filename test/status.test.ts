@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { COMMAND_FORMAT } from '../src/generations/command.ts'
-import { viewStatus } from '../src/status.ts'
+import { unconfiguredViews, viewStatus } from '../src/status.ts'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
+import { presenceRecord } from './support/presences.ts'
 
 const statusOf = ({ hosted, coordination }: HostedProcess): ReturnType<typeof viewStatus> => viewStatus(hosted, coordination)
 
@@ -38,5 +39,53 @@ describe('the status of a view that a later version is at work on', () => {
       },
       next_steps: ['Start the later version here, too'],
     })
+  })
+})
+
+describe('a view that has generations, and is in no config', () => {
+  /** Beside `job`, which the process has in its config, the commands of `old`. */
+  async function withOld(world: HostedWorld): Promise<HostedProcess> {
+    const process = await started(world)
+    const [first] = (await process.state()).generations
+    if (first === undefined) throw new Error('It is there')
+    await process.send({ command: 'create', view: 'old', generation: 1, pinned: first.pinned, until: 'serving' })
+    await process.send({ command: 'create', view: 'old', generation: 2, pinned: { ...first.pinned, backend: 'ring3' }, until: 'ready' })
+    await until(() => expect(process.coordination.living()).toHaveLength(1))
+    return process
+  }
+
+  it('is told with its generations, and with what to do', async () => {
+    await using world = await HostedWorld.make()
+    const { coordination } = await withOld(world)
+    expect(unconfiguredViews(coordination, new Map([['job', undefined]]))).toEqual([
+      {
+        view: 'old',
+        generations: [
+          { number: 1, role: 'serving', backend: 'ring2' },
+          { number: 2, role: 'next', backend: 'ring3' },
+        ],
+        next_steps: [
+          'old is in no config, and stays in its stores as it is: put it back, with ring2, ring3 among the backends, and it is folded and served on: logfold reload',
+        ],
+      },
+    ])
+  })
+
+  it('is not one that another living process has, or may have, or while it is not known who lives', async () => {
+    await using world = await HostedWorld.make()
+    const { coordination } = await withOld(world)
+    const told = (own: readonly string[], ...views: (readonly string[] | undefined)[]): readonly string[] => {
+      const living = views.map((names, nth) => ({
+        name: `p${nth}`,
+        says: names && { ...presenceRecord(0), views: Object.fromEntries(names.map(name => [name, { canRead: [], reads: [] }])) },
+      }))
+      const { problem } = coordination
+      return unconfiguredViews(
+        { problem, control: () => coordination.control(), living: () => living },
+        new Map(own.map(name => [name, undefined])),
+      ).map(({ view }) => view)
+    }
+    expect([told([], []), told(['job'], []), told([], [], ['job']), told(['job'], ['job'], ['old'])]).toEqual([['job', 'old'], ['old'], ['old'], []])
+    expect([told(['job'], ['job'], undefined), told(['job'])]).toEqual([[], []])
   })
 })

@@ -72,7 +72,7 @@ function adminApp({ host, tokens, views, status, verbs, logger, metrics }: Admin
   app.use('/admin', access({ tokens, anonymous: isLoopback(host) ? ['read', 'write'] : [] }))
   get('/admin/views', async (request, response) => {
     readQuery(request.url, [])
-    sendJson(response, 200, { views: await status.views() })
+    sendJson(response, 200, { views: await status.views(), unconfigured: status.unconfigured() })
   })
   app
     .route('/admin/views/:view')

@@ -15,6 +15,8 @@ export interface StatusProvider {
   readiness(): Promise<readonly ReadinessCheck[]>
   /** Of every view, in the order of the config. */
   views(): Promise<readonly StatusDocument[]>
+  /** Of each view that is known by its commands, and that no config names. */
+  unconfigured(): readonly StatusDocument[]
   /** Of one view, by a name that exists. */
   view(name: string): Promise<StatusDocument>
 }

@@ -1,10 +1,10 @@
-import type { ViewStatus } from '../model/view-status.ts'
+import type { UnconfiguredView, ViewStatus } from '../model/view-status.ts'
 import { generationLine, generationText, progressText, shardsText, sum } from './generation-text.ts'
 import { grouped, indented, nextStepsText, table } from './table.ts'
 import { verifyLine } from './verify-text.ts'
 
-/** Of several views: a line each, and a line for each generation beside the one that serves. */
-export function viewsText(views: readonly ViewStatus[], steps: readonly string[]): string {
+/** Of several views: a line each, a line for each generation beside the one that serves, and one for each view that no config names. */
+export function viewsText(views: readonly ViewStatus[], unconfigured: readonly UnconfiguredView[], steps: readonly string[]): string {
   const rows = views.map(view => [
     view.view,
     view.state,
@@ -14,13 +14,18 @@ export function viewsText(views: readonly ViewStatus[], steps: readonly string[]
     shown(view.deadLetters),
     view.backend,
   ])
-  const more = views.flatMap(({ view, problem, generations }) => [
+  const known = views.flatMap(({ view, problem, generations }) => [
     ...(problem === null ? [] : [`${view}: ${problem.detail}\n`]),
     ...generations.filter(({ phase }) => phase !== 'serving').map(generation => `${generationLine(view, generation)}\n`),
   ])
+  const more = [...known, ...unconfigured.map(unconfiguredLine)]
   const header = ['VIEW', 'STATE', 'GENERATION', 'LAG', 'ENTRIES', 'DEAD LETTERS', 'BACKEND']
   return `${table([header, ...rows])}${more.length === 0 ? '' : `\n${more.join('')}`}${nextStepsText(steps)}`
 }
+
+/** `note is in no config: note@1 (serving, on ring3)` */
+export const unconfiguredLine = ({ view, generations }: UnconfiguredView): string =>
+  `${view} is in no config: ${generations.map(({ number, role, backend }) => `${view}@${number} (${role}, on ${backend})`).join(', ')}\n`
 
 /** Of one view. Where it has one generation, that is the view's own; else each is told with its shards and what it is behind. */
 export function viewText(view: ViewStatus): string {

@@ -1,14 +1,19 @@
 import type { Command } from 'commander'
-import type { ViewStatus } from '../model/view-status.ts'
+import type { UnconfiguredView, ViewStatus } from '../model/view-status.ts'
 import { helpText } from './help.ts'
 import { type Io, printJson, write } from './io.ts'
 import { adminClient, type ClientFlags, withAdminFlags } from './options.ts'
 import { viewsText, viewText } from './status-text.ts'
 
+interface Views {
+  readonly views: readonly ViewStatus[]
+  readonly unconfigured: readonly UnconfiguredView[]
+}
+
 /** How the documents are told to people. */
 export interface Tellers {
   readonly one: (view: ViewStatus) => string
-  readonly all: (views: readonly ViewStatus[], steps: readonly string[]) => string
+  readonly all: (views: readonly ViewStatus[], unconfigured: readonly UnconfiguredView[], steps: readonly string[]) => string
 }
 
 export function addStatus(program: Command, io: Io): void {
@@ -16,7 +21,7 @@ export function addStatus(program: Command, io: Io): void {
     .addHelpText(
       'after',
       helpText([
-        ['logfold status', 'every view, a line each'],
+        ['logfold status', 'every view, a line each; and those that no config names any more'],
         ['logfold status job', 'its shards, partitions and generations'],
         ['logfold status --json', ''],
       ]),
@@ -33,10 +38,10 @@ export async function tellStatus(view: string | undefined, flags: ClientFlags, i
     else await write(io.stdout, one(document))
     return
   }
-  const { views } = (await client.getJson('/admin/views')) as { readonly views: readonly ViewStatus[] }
-  const steps = [...new Set(views.flatMap(each => each.next_steps))]
-  if (flags.json === true) await printJson(io.stdout, { views, next_steps: steps })
-  else await write(io.stdout, all(views, steps))
+  const { views, unconfigured } = (await client.getJson('/admin/views')) as Views
+  const steps = [...new Set([...views, ...unconfigured].flatMap(each => each.next_steps))]
+  if (flags.json === true) await printJson(io.stdout, { views, unconfigured, next_steps: steps })
+  else await write(io.stdout, all(views, unconfigured, steps))
 }
 
 export const viewAdminPath = (view: string): string => `/admin/views/${encodeURIComponent(view)}`

@@ -31,6 +31,14 @@ export interface ViewStatus {
   readonly next_steps: readonly string[]
 }
 
+/** A view that has generations, though no config names it: nobody folds it or answers from it, and what it has in its stores stays there. */
+export interface UnconfiguredView {
+  readonly view: string
+  /** In the order of their numbers; by the commands alone. */
+  readonly generations: readonly { readonly number: number; readonly role: 'next' | 'serving' | 'previous' | 'leaving'; readonly backend: string }[]
+  readonly next_steps: readonly string[]
+}
+
 export interface Problem {
   readonly code: string
   readonly detail: string

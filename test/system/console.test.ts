@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type AdminServer, createAdmin } from '../../src/admin/server.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
 import { LogfoldError } from '../../src/model/errors.ts'
-import type { ViewStatus } from '../../src/model/view-status.ts'
+import type { UnconfiguredView, ViewStatus } from '../../src/model/view-status.ts'
 import { TestLogger } from '../support/api-world.ts'
 import { generationOf, nextOf, noGenerations, statusOf } from '../support/generation-status.ts'
 import { launchChromium } from './browser.ts'
@@ -18,6 +18,7 @@ let page: Page
 let admin: AdminServer
 let port: number
 let views: readonly ViewStatus[] | LogfoldError
+let unconfigured: readonly UnconfiguredView[]
 let complaints: string[]
 /** Of what the browser says of errors, what a test is about. */
 let expected: RegExp
@@ -28,6 +29,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close())
 beforeEach(async () => {
   views = [statusOf()]
+  unconfigured = []
   await listen()
   context = await browser.newContext({ viewport: wide })
   page = await context.newPage()
@@ -51,7 +53,7 @@ async function listen(host = '127.0.0.1', at = 0): Promise<void> {
     if (views instanceof LogfoldError) throw views
     return views
   }
-  const status = { readiness: async () => [], views: told, view: async () => ({}) }
+  const status = { readiness: async () => [], views: told, unconfigured: () => unconfigured, view: async () => ({}) }
   const none = async () => ({})
   const verbs = { verify: none, verifyStatus: () => undefined, cancelVerify: none, replay: none, drop: none, ...noGenerations }
   const tokens = { eyes: { sha256: hash('sha256', 'secret', 'hex'), scopes: ['read'] as const } }
@@ -102,6 +104,25 @@ describe('/console', () => {
     expect(await view('job').locator('.steps li').allInnerTexts()).toEqual(['Bring b back: logfold check', 'Wait'])
     expect(await view('job').locator('.steps code').allInnerTexts()).toEqual(['logfold check'])
     expect(await view('note').locator('.trouble p').allInnerTexts()).toEqual(['There is no topic note', 'Make it'])
+  })
+
+  it('shows what is in no config beside the views, with what to do', async () => {
+    const left = {
+      view: 'old',
+      generations: [{ number: 3, role: 'serving', backend: 'ring3' }] as const,
+      next_steps: ['Put it back: logfold reload'],
+    }
+    unconfigured = [left]
+    await open()
+    await view('old').waitFor()
+    expect(await view('old').locator('.pill, p').allInnerTexts()).toEqual([
+      'in no config',
+      'old@3 (serving, on ring3)',
+      'Put it back: logfold reload',
+    ])
+    unconfigured = []
+    await view('old').waitFor({ state: 'detached' })
+    expect(await page.locator('section.view').count()).toBe(1)
   })
 
   it('follows by itself, and leaves what has not changed where it was', async () => {

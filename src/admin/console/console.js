@@ -140,17 +140,27 @@ function viewPart(view) {
   return part
 }
 
+/** Known by its commands alone: no config names it. */
+function unconfiguredPart({ view, generations, next_steps }) {
+  const part = el('section', 'view')
+  const names = generations.map(({ number, role, backend }) => `${view}@${number} (${role}, on ${backend})`)
+  part.append(el('div', 'head', el('h2', '', view), el('span', 'pill warn', 'in no config')), el('p', 'hint', names.join(', ')))
+  for (const each of next_steps) part.append(trouble(each, null, 'warn'))
+  return part
+}
+
 /** A view that says the same as before keeps its element, and with it whatever somebody has selected there. */
 const shown = new Map()
-function show(views) {
-  const parts = views.map(view => {
+function show(views, unconfigured) {
+  const partBy = make => view => {
     const text = JSON.stringify(view)
     const before = shown.get(view.view)
     if (before?.text === text) return before.part
-    const part = viewPart(view)
+    const part = make(view)
     shown.set(view.view, { text, part })
     return part
-  })
+  }
+  const parts = [...views.map(partBy(viewPart)), ...unconfigured.map(partBy(unconfiguredPart))]
   const target = byId('views')
   if (parts.length === 0) parts.push(el('p', 'note', 'The config names no view.'))
   if (parts.length !== target.children.length || parts.some((part, at) => target.children[at] !== part)) target.replaceChildren(...parts)
@@ -206,7 +216,7 @@ async function refresh() {
     const { status, body } = await answer()
     if (status === 401 || status === 403) return wantsToken(body)
     if (status === 200) {
-      show(body.views)
+      show(body.views, body.unconfigured)
       silentSince = undefined
       byId('views').classList.remove('stale')
       byId('note').hidden = true

@@ -5,7 +5,7 @@ import { helpText } from '../help.ts'
 import type { Io } from '../io.ts'
 import { type ClientFlags, withAdminFlags } from '../options.ts'
 import { tellStatus } from '../status.ts'
-import { generationsText } from '../status-text.ts'
+import { generationsText, unconfiguredLine } from '../status-text.ts'
 import { nextStepsText } from '../table.ts'
 import { ask, type ReshardFlags } from './ask.ts'
 import { type CliVerb, groupVerbs, rebuild } from './verbs.ts'
@@ -34,7 +34,8 @@ export function addReshard(program: Command, io: Io, setExit: (code: number) => 
     .action((view: string | undefined, flags: ClientFlags) =>
       tellStatus(view, flags, io, {
         one: each => `${generationsText(each)}${nextStepsText(each.next_steps)}`,
-        all: (views, steps) => `${views.map(generationsText).join('\n')}${nextStepsText(steps)}`,
+        all: (views, unconfigured, steps) =>
+          `${[...views.map(generationsText), ...unconfigured.map(unconfiguredLine)].join('\n')}${nextStepsText(steps)}`,
       }),
     )
   for (const verb of others) addVerb(group, verb, io, setExit)

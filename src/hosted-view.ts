@@ -107,12 +107,12 @@ export class HostedView {
   /** @throws what keeps the generation from being known, or its projection from being run */
   async verifyOf(live: LiveGeneration<DeadLetters>): Promise<Verify> {
     const { uid } = live.generation
-    const { dataDir, logger } = this.#options
+    const { logger } = this.#options
     const { log, topic, generation, backend } = live.source()
     const rules = await this.rules.of(live)
     const known = this.#verifies.get(uid)
     if (known !== undefined) return known.verify
-    const path = join(dataDir, `verify-${generationName(generation)}.sqlite`)
+    const path = this.#scratchOf(live)
     const verify = new Verify({ log, topic, generation, backend, rules, logger, path })
     this.#verifies.set(uid, { live, verify, path })
     return verify
@@ -141,6 +141,12 @@ export class HostedView {
     await this.live.close()
   }
 
+  /** Its file. Those of another namespace may have the same data folder, and views and numbers of the same name. */
+  #scratchOf({ generation }: LiveGeneration<DeadLetters>): string {
+    const { dataDir, namespace } = this.#options
+    return join(dataDir, `verify-${namespace}.${generationName(generation)}.sqlite`)
+  }
+
   #tell(): void {
     const said = JSON.stringify(this.says())
     if (said !== this.#said) this.#options.coordination.describedAnew()
@@ -157,14 +163,15 @@ export class HostedView {
 
   /** A generation may go in another life of the process than that in which it was verified. */
   async #sweep(): Promise<void> {
-    const { dataDir, coordination } = this.#options
+    const { dataDir, coordination, namespace } = this.#options
     if (coordination.ended !== undefined) return
     const { highest } = this.live.state()
     for (const file of await readdir(dataDir).catch(() => [])) {
-      const [, view, digits = ''] = /^verify-(.+)@(\d+)\.sqlite$/.exec(file) ?? []
+      const [, name, digits = ''] = /^verify-(.+)@(\d+)\.sqlite$/.exec(file) ?? []
       const number = Number(digits)
       // One that is higher may have been made meanwhile.
-      if (view === this.name && number <= highest && this.live.generation(number) === undefined) await removeScratch(join(dataDir, file))
+      if (name === `${namespace}.${this.name}` && number <= highest && this.live.generation(number) === undefined)
+        await removeScratch(join(dataDir, file))
     }
   }
 }

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
@@ -40,9 +41,12 @@ it('what a verify keeps on disk goes with its generation, and with no other', as
     expect((await report(verify)).phase).toBe('done')
   }
   const kept = async (): Promise<readonly string[]> => (await readdir(world.folder.folder)).filter(name => /^verify-.*sqlite$/.test(name)).toSorted()
-  expect(await kept()).toEqual(['verify-job@1.sqlite', 'verify-job@2.sqlite'])
+  // Another namespace's, in the same data folder.
+  await writeFile(join(world.folder.folder, 'verify-other.job@2.sqlite'), '')
+  const ofJob1 = ['verify-logfold.job@1.sqlite', 'verify-other.job@2.sqlite']
+  expect(await kept()).toEqual([ofJob1[0], 'verify-logfold.job@2.sqlite', ofJob1[1]])
   expect(process.hosted.verifyStatus(next)?.phase).toBe('done')
   await process.send({ command: 'cancel', view: 'job', generation: 2 })
-  await until(async () => expect(await kept()).toEqual(['verify-job@1.sqlite']))
+  await until(async () => expect(await kept()).toEqual(ofJob1))
   expect([process.hosted.verifyStatus(next), process.hosted.verifyStatus(process.live(1))?.phase]).toEqual([undefined, 'done'])
 })

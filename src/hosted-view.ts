@@ -104,16 +104,15 @@ export class HostedView {
     this.#keeper = new Keeper({ view, coordination, log, namespace, logger, failed, verifyOf: live => this.verifyOf(live) })
   }
 
-  /** @throws what keeps the generation from being known, or its projection from being run */
-  async verifyOf(live: LiveGeneration<DeadLetters>): Promise<Verify> {
+  /** @throws what keeps the generation from being known */
+  verifyOf(live: LiveGeneration<DeadLetters>): Verify {
     const { uid } = live.generation
     const { logger } = this.#options
     const { log, topic, generation, backend } = live.source()
-    const rules = await this.rules.of(live)
     const known = this.#verifies.get(uid)
     if (known !== undefined) return known.verify
     const path = this.#scratchOf(live)
-    const verify = new Verify({ log, topic, generation, backend, rules, logger, path })
+    const verify = new Verify({ log, topic, generation, backend, rules: () => this.rules.hold(live), logger, path })
     this.#verifies.set(uid, { live, verify, path })
     return verify
   }

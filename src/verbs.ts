@@ -50,7 +50,7 @@ export class ViewVerbs implements Verbs {
   async verify(name: string, request: VerifyRequest): Promise<VerifyStatus> {
     const { view, live } = this.#writable(name)
     this.#refuseWhenClosing()
-    return (await view.verifyOf(live)).start(request)
+    return view.verifyOf(live).start(request)
   }
 
   verifyStatus(name: string): VerifyStatus | undefined {
@@ -61,12 +61,13 @@ export class ViewVerbs implements Verbs {
 
   async cancelVerify(name: string): Promise<VerifyStatus | undefined> {
     const { view, live } = this.#writable(name)
-    return view.verifyStatus(live) === undefined ? undefined : await (await view.verifyOf(live)).cancel()
+    return view.verifyStatus(live) === undefined ? undefined : await view.verifyOf(live).cancel()
   }
 
   async replay(name: string, letter: string): Promise<Replayed & { readonly letter: string }> {
     const { view, live, connected } = this.#writable(name)
-    const options = { ...connected, logger: this.#options.logger.child({ view: name }), rules: await view.rules.of(live) }
+    const { rules, release } = await view.rules.hold(live)
+    const options = { ...connected, logger: this.#options.logger.child({ view: name }), rules }
     const late = new LogfoldError(
       'view-unavailable',
       `${letter} was not replayed within ${REPLAY_MS / 1000} s: the store or the log does not answer, or is not that far yet, or there is too much behind its record to be read in that time`,
@@ -74,7 +75,11 @@ export class ViewVerbs implements Verbs {
         remedy: `It may be repeated. See what is away: logfold status ${name}`,
       },
     )
-    return { letter, ...(await this.#within(REPLAY_MS, late, signal => replay(options, letter, signal))) }
+    try {
+      return { letter, ...(await this.#within(REPLAY_MS, late, signal => replay(options, letter, signal))) }
+    } finally {
+      await release()
+    }
   }
 
   async drop(name: string, letter: string): Promise<{ readonly letter: string; readonly kind: 'dropped' }> {

@@ -35,7 +35,7 @@ it('what a verify keeps on disk goes with its generation, and with no other', as
   const process = await started(world)
   const next = await process.create(2, 'ring3')
   await until(() => expect(next.unreadable()).toBe(undefined))
-  const verifies = [await process.hosted.verifyOf(process.live(1)), await process.hosted.verifyOf(next)]
+  const verifies = [process.hosted.verifyOf(process.live(1)), process.hosted.verifyOf(next)]
   for (const verify of verifies) {
     verify.start({ repair: false })
     expect((await report(verify)).phase).toBe('done')

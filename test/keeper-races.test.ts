@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { MemoryAdmin } from '../backends/memory/operations.ts'
 import type { Until } from '../src/model/until.ts'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
@@ -77,12 +78,14 @@ describe('a command that comes while the keeper looks whether it may go on', () 
     await using world = await HostedWorld.make()
     const process = await keptNext(world)
     await world.put(Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`id-${at}`, '1'])))
-    const verify = await process.hosted.verifyOf(process.live(2))
+    const verify = process.hosted.verifyOf(process.live(2))
     const slow = verify.start.bind(verify)
     verify.start = request => slow({ ...request, rate: 1 })
     const looks = new Held()
-    const verifyOf = process.hosted.verifyOf.bind(process.hosted)
-    vi.spyOn(process.hosted, 'verifyOf').mockImplementation(live => looks.answer(() => verifyOf(live)))
+    const { opening } = MemoryAdmin.prototype
+    using _ = vi.spyOn(MemoryAdmin.prototype, 'opening').mockImplementation(function (this: MemoryAdmin, shard) {
+      return looks.answer(() => opening.call(this, shard))
+    })
     await process.send({ command: 'steer', view: VIEW, generation: 2, until: 'verified' })
     await looks.begun
     const closing = process.close()

@@ -113,7 +113,7 @@ describe('the keeper', () => {
     await using world = await HostedWorld.make()
     const process = await keptNext(world)
     await world.put(Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`id-${at}`, '1'])))
-    const verify = await process.hosted.verifyOf(process.live(2))
+    const verify = process.hosted.verifyOf(process.live(2))
     const slow = verify.start.bind(verify)
     verify.start = request => slow({ ...request, rate: 1 })
     await process.send({ command: 'steer', view: VIEW, generation: 2, until: 'verified' })

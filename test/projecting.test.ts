@@ -11,7 +11,7 @@ import { entries, folded as holds, until, usePipelines } from './support/pipelin
 import { runnerOf } from './support/projections.ts'
 import { quiet } from './support/quiet.ts'
 import { ScriptedLog, type ScriptedTopic } from './support/scripted-log.ts'
-import { report, told, verifyWorld } from './support/verify-world.ts'
+import { held, report, told, verifyWorld } from './support/verify-world.ts'
 
 const plain: FoldRules = { format: 'json', schema: undefined, partitioner: undefined }
 
@@ -203,13 +203,13 @@ describe('a pipeline with a projection', () => {
     for (let n = 0; n < 20; n++) world.topic.put(0, `k${n}`, `{"n":${n % 4}}`)
     await world.pipeline.start()
     await world.caughtUp()
-    const healthy = world.verify({ rules })
+    const healthy = world.verify({ rules: held(rules) })
     healthy.start({ repair: false })
     const found = await report(healthy)
     expect([found.left, told(found).filter(line => !line.startsWith('unresolved'))]).toEqual([0, []])
     const owner = world.memory.owner('k0')
     await world.tamper(owner, [{ kind: 'del', id: 'k0', offset: 0 }])
-    const mending = world.verify({ rules })
+    const mending = world.verify({ rules: held(rules) })
     mending.start({ repair: true })
     expect((await report(mending)).left).toBe(0)
     expect((await entries(world.backend, world.generation)).k0).toBe('{"key":"k0","double":0}')

@@ -14,7 +14,7 @@ import { LogFolder } from './support/embedded-log.ts'
 import { hookedLog } from './support/hooked.ts'
 import { entries, until } from './support/pipeline.ts'
 import { quiet } from './support/quiet.ts'
-import { report, told } from './support/verify-world.ts'
+import { held, report, told } from './support/verify-world.ts'
 
 const PARTITIONS = 3
 const SHARDS = ['a', 'b', 'c']
@@ -66,7 +66,7 @@ async function embeddedWorld(log: Log): Promise<
         for (const shard of SHARDS) expect(await backend.reader(generation).vouched(shard)).toEqual(ends)
         for (const shard of SHARDS) expect(await backend.reader(generation).filled(shard)).toBe(true)
       }),
-    options: path => ({ ...options, path }),
+    options: path => ({ ...options, rules: held(rules), path }),
     async [Symbol.asyncDispose]() {
       await pipeline.stop()
       await deadLetters.close()

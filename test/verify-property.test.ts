@@ -6,7 +6,7 @@ import { del, set, textOf } from './contract/backend/folding.ts'
 import { hookedBackend, hookedLog } from './support/hooked.ts'
 import { entries, until } from './support/pipeline.ts'
 import type { ScriptedTopic } from './support/scripted-log.ts'
-import { makeVerifyWorld, report, told, type VerifyWorld } from './support/verify-world.ts'
+import { held, makeVerifyWorld, report, told, type VerifyWorld } from './support/verify-world.ts'
 
 const PARTITIONS = 2
 const KEYS = 8
@@ -163,7 +163,7 @@ async function play(
       for (const command of steps.shift() ?? []) await run(command, world, history)
     }
     const backend = hookedBackend(watched(world.backend, world, history, wrong), hook)
-    const verify = world.verify({ rules, backend, log: hookedLog(world.log, hook), pageEntries: 2 })
+    const verify = world.verify({ rules: held(rules), backend, log: hookedLog(world.log, hook), pageEntries: 2 })
     verify.start({ repair: true })
     const done = await report(verify)
     expect([done.phase, done.failure]).toEqual(['done', null])
@@ -171,7 +171,7 @@ async function play(
     expect(wrong).toEqual([])
     // Nobody changes anything now, so all of it can be mended.
     for (const shard of world.memory.shards) world.memory.faults(shard).answersToLose = 0
-    const last = world.verify({ rules, backend: watched(world.backend, world, history, wrong) })
+    const last = world.verify({ rules: held(rules), backend: watched(world.backend, world, history, wrong) })
     last.start({ repair: true })
     const { left, differences } = await report(last)
     expect([left, wrong]).toEqual([0, []])

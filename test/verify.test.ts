@@ -3,7 +3,7 @@ import { LogfoldError } from '../src/model/errors.ts'
 import { del, set } from './contract/backend/folding.ts'
 import { hookedBackend, hookedLog, type Step } from './support/hooked.ts'
 import { entries, until } from './support/pipeline.ts'
-import { report, told, type VerifyWorld, verifyWorld } from './support/verify-world.ts'
+import { held, report, told, type VerifyWorld, verifyWorld } from './support/verify-world.ts'
 
 /** Ten entries; b and e are deleted. */
 async function tenEntries(options: Parameters<typeof verifyWorld>[0] = {}): Promise<VerifyWorld> {
@@ -138,7 +138,7 @@ describe('verify', () => {
     const ghost = world.memory.owner('ghost')
     await world.tamper(ghost, [set('ghost', '1')])
     const partitioner = { partitions: 2, partitionOf: (bytes: Uint8Array, _: number, start = 0, end = bytes.length) => (end - start === 1 ? 0 : 1) }
-    const verify = world.verify({ rules: { format: 'json', schema: undefined, partitioner } })
+    const verify = world.verify({ rules: held({ format: 'json', schema: undefined, partitioner }) })
     verify.start({ repair: true })
     expect(told(await report(verify))).toEqual([`extra ghost on ${ghost} at no place, repaired`])
     expect(await entries(world.backend, world.generation)).toEqual(good)

@@ -20,6 +20,13 @@ export interface FoldRules {
   readonly projector?: Projector | undefined
 }
 
+/** What runs for the rules, as a projection's thread does, goes on until all that hold them have released them. */
+export interface HeldRules {
+  readonly rules: FoldRules
+  /** May be repeated. To be called when nothing is folded by them any more, or is to end in the middle of it. */
+  release(): Promise<void>
+}
+
 /** A record that can't be folded, as the log has it. */
 export interface FaultyRecord {
   readonly offset: Offset

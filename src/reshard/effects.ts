@@ -25,7 +25,7 @@ export interface EffectParts {
   readonly view: LiveView<DeadLetters>
   readonly coordination: Coordination
   /** The verify of a generation in this process, made when it is first asked for. @throws what keeps the generation from being known */
-  readonly verifyOf: (live: Live) => Promise<Verify>
+  readonly verifyOf: (live: Live) => Verify
   readonly logger: Logger
   /** Uid and shard of what was taken away since this process keeps the view: to do so again may mean to go over all that a server has. */
   readonly dropped: Set<string>
@@ -64,7 +64,7 @@ async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
   if (isVerified(next.state) && (await openedAnew(next)).length === 0) return 'nothing'
   if ((await notReady(next, parts.signal)) !== undefined) return 'nothing'
   const openings = await openingsOf(next)
-  const run = await parts.verifyOf(next)
+  const run = parts.verifyOf(next)
   run.start({ repair: false })
   const stop = watching(parts, next, () => void run.cancel())
   const report = await run.finished().finally(stop)

@@ -24,9 +24,16 @@ export interface FeedsOptions {
   readonly failed: (error: unknown) => void
 }
 
+interface Opened {
+  readonly pipeline: ViewPipeline
+  readonly release: () => Promise<void>
+}
+
 interface Feed {
   readonly live: LiveGeneration<DeadLetters>
   pipeline: ViewPipeline | undefined
+  /** Of the rules that the pipeline folds by. */
+  release: (() => Promise<void>) | undefined
   /** Its servers are nearly full; so long it is not folded on. */
   fullness: Fullness | undefined
   readonly ending: AbortController
@@ -93,9 +100,10 @@ export class Feeds {
     const feed: Feed = {
       live,
       pipeline: undefined,
+      release: undefined,
       fullness: undefined,
       ending,
-      started: this.#open(live, ending.signal).then(pipeline => this.#run(feed, pipeline)),
+      started: this.#open(live, ending.signal).then(opened => this.#run(feed, opened)),
     }
     feed.started.catch(error => {
       // It was taken away while this process was about to begin: its dead letters were closed before they were read.
@@ -104,7 +112,7 @@ export class Feeds {
     return feed
   }
 
-  async #open(live: LiveGeneration<DeadLetters>, signal: AbortSignal): Promise<ViewPipeline | undefined> {
+  async #open(live: LiveGeneration<DeadLetters>, signal: AbortSignal): Promise<Opened | undefined> {
     const { rules, view, metrics, logger, failed } = this.#options
     // It may never be, as while a server is gone; and whoever ends the feed waits for this.
     const connected = await orAborted(live.connected(), signal).catch(error => {
@@ -112,7 +120,7 @@ export class Feeds {
       throw error
     })
     if (connected === undefined || signal.aborted || live.stopped !== undefined) return undefined
-    const made = await rules.of(live).catch(error => {
+    const held = await rules.hold(live).catch(error => {
       live.stop(
         new LogfoldError('view-stopped', `Its projection cannot be run here: ${messageOf(error)}`, {
           remedy: 'Start a version of logfold that can',
@@ -120,10 +128,14 @@ export class Feeds {
         }),
       )
     })
-    if (made === undefined || signal.aborted) return undefined
-    return new ViewPipeline({
+    if (held === undefined) return undefined
+    if (signal.aborted) {
+      await held.release()
+      return undefined
+    }
+    const pipeline = new ViewPipeline({
       ...connected,
-      rules: made,
+      rules: held.rules,
       metrics,
       logger: logger.child({ generation: live.number }),
       applied: shard => view.applied(shard),
@@ -132,11 +144,14 @@ export class Feeds {
       stopped: error => (error.code === 'internal' ? failed(error) : live.stop(error)),
       failed,
     })
+    return { pipeline, release: held.release }
   }
 
-  async #run(feed: Feed, pipeline: ViewPipeline | undefined): Promise<void> {
-    if (pipeline === undefined) return
+  async #run(feed: Feed, opened: Opened | undefined): Promise<void> {
+    if (opened === undefined) return
+    const { pipeline, release } = opened
     feed.pipeline = pipeline
+    feed.release = release
     if (feed.live.state.role === 'next') {
       const { backend } = feed.live.source()
       const { logger, failed } = this.#options
@@ -157,7 +172,7 @@ export class Feeds {
     const ended = Promise.allSettled([feed.pipeline?.stop(), feed.started])
       // It may have come to it only then.
       .then(() => feed.pipeline?.stop())
-      .then(() => this.#options.rules.forget(feed.live))
+      .then(() => feed.release?.())
       .finally(() => this.#ending.delete(ended))
     this.#ending.add(ended)
   }

@@ -3,7 +3,7 @@ import type { LiveGeneration } from '../generations/live-generation.ts'
 import { type PartitionerName, partitioners } from '../model/partitioner.ts'
 import type { Projector } from '../model/projector.ts'
 import type { SchemaCheck } from '../model/value.ts'
-import type { FoldRules } from '../pipeline/fold.ts'
+import type { FoldRules, HeldRules } from '../pipeline/fold.ts'
 
 export interface GenerationRulesOptions {
   /** What the writers of the view's topic use: the config's, as it shapes no copy. */
@@ -15,38 +15,56 @@ export interface GenerationRulesOptions {
 
 type Live = Pick<LiveGeneration, 'generation' | 'state'>
 
-/** By what rules this process folds each generation of a view: those that it is pinned to, whatever the config says by now. Its projection runs once, for whoever folds, verifies or replays. */
+interface Shared {
+  readonly made: Promise<FoldRules>
+  holders: number
+}
+
+/**
+ * By what rules this process folds each generation of a view: those that it is pinned to, whatever the config says by now. Its projection runs once, for whoever folds, verifies or replays, from the first
+ * that needs it to the last.
+ */
 export class GenerationRules {
   readonly #options: GenerationRulesOptions
-  readonly #rules = new Map<string, Promise<FoldRules>>()
+  /** By the generation's uid. */
+  readonly #shared = new Map<string, Shared>()
 
   constructor(options: GenerationRulesOptions) {
     this.#options = options
   }
 
   /** @throws where its projection can't be used here */
-  of(live: Live): Promise<FoldRules> {
+  async hold(live: Live): Promise<HeldRules> {
     const { uid } = live.generation
-    const known = this.#rules.get(uid)
-    if (known !== undefined) return known
-    const made = this.#make(live)
-    this.#rules.set(uid, made)
-    made.catch(() => this.#rules.delete(uid))
-    return made
+    const shared = this.#shared.get(uid) ?? { made: this.#make(live), holders: 0 }
+    this.#shared.set(uid, shared)
+    shared.holders++
+    let released: Promise<void> | undefined
+    const release = (): Promise<void> => {
+      released ??= this.#release(uid, shared)
+      return released
+    }
+    try {
+      return { rules: await shared.made, release }
+    } catch (error) {
+      await release()
+      throw error
+    }
   }
 
-  /** Nobody folds it here any more. */
-  async forget({ generation: { uid } }: Live): Promise<void> {
-    const made = this.#rules.get(uid)
-    this.#rules.delete(uid)
-    const rules = await made?.catch(() => undefined)
-    await rules?.projector?.close()
-  }
-
+  /** Ends what runs for anybody. */
   async close(): Promise<void> {
-    const all = [...this.#rules.values()]
-    this.#rules.clear()
-    for (const made of all) await (await made.catch(() => undefined))?.projector?.close()
+    const all = [...this.#shared.values()]
+    this.#shared.clear()
+    for (const { made } of all) await endOf(made)
+  }
+
+  async #release(uid: string, shared: Shared): Promise<void> {
+    shared.holders--
+    if (shared.holders > 0) return
+    // Whoever comes from now on has one made anew: this one ends.
+    if (this.#shared.get(uid) === shared) this.#shared.delete(uid)
+    await endOf(shared.made)
   }
 
   async #make({ state: { pinned } }: Live): Promise<FoldRules> {
@@ -59,4 +77,9 @@ export class GenerationRules {
       projector: projection === undefined ? undefined : await openProjector({ ...pinned, projection }),
     }
   }
+}
+
+async function endOf(made: Promise<FoldRules>): Promise<void> {
+  const rules = await made.catch(() => undefined)
+  await rules?.projector?.close()
 }

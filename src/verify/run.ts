@@ -7,7 +7,7 @@ import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
 import { repairableKinds, type VerifyPhase, type VerifyStatus } from '../model/verify-status.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
-import type { FoldRules } from '../pipeline/fold.ts'
+import type { FoldRules, HeldRules } from '../pipeline/fold.ts'
 import { type Clock, realClock, Throttle } from '../pipeline/pace.ts'
 import { LogFold, MissedDeletes } from './log-fold.ts'
 import { Meter } from './meter.ts'
@@ -27,7 +27,8 @@ export interface RunOptions {
   readonly topic: Topic
   readonly generation: Generation
   readonly backend: ViewBackend
-  readonly rules: FoldRules
+  /** Asked for as a run begins, and released as it ends. @throws where they can't be had here */
+  readonly rules: () => Promise<HeldRules>
   readonly logger: Logger
   /** Of the scratch. Other files beside it begin with the same name. */
   readonly path: string
@@ -98,10 +99,12 @@ export class Run {
   async #main(): Promise<VerifyStatus> {
     const { logger, path, generation } = this.#options
     let end: VerifyPhase = 'done'
+    let held: HeldRules | undefined
     try {
+      held = await this.#options.rules()
       this.#scratch = await Scratch.open(path, generation)
       await this.#report.load(this.#scratch)
-      await this.#phases(this.#scratch)
+      await this.#phases(this.#scratch, held.rules)
       const left = this.#report.left()
       logger[left === 0 ? 'info' : 'warn']('Verified', { generation: generationName(generation), left })
     } catch (error) {
@@ -109,6 +112,7 @@ export class Run {
       if (end === 'failed') this.#fail(error)
     } finally {
       await this.#scratch?.close()
+      await held?.release()
     }
     // Only now may another run open the scratch.
     this.#phase = end
@@ -121,10 +125,10 @@ export class Run {
     this.#options.logger.error('Verify failed', { code: known.code, cause: known, remedy: known.remedy })
   }
 
-  async #phases(scratch: Scratch): Promise<void> {
+  async #phases(scratch: Scratch, rules: FoldRules): Promise<void> {
     for (let begun = 0; ; begun++) {
       try {
-        await this.#once(scratch)
+        await this.#once(scratch, rules)
         return
       } catch (error) {
         const missed = error instanceof MissedDeletes
@@ -140,8 +144,8 @@ export class Run {
     }
   }
 
-  async #once(scratch: Scratch): Promise<void> {
-    const { log, topic, rules, clock, rate } = this.#options
+  async #once(scratch: Scratch, rules: FoldRules): Promise<void> {
+    const { log, topic, clock, rate } = this.#options
     const throttle = new Throttle(rate, clock)
     const passed = (offsets: number): void => {
       if (this.#phase === 'folding') this.#meter.add(offsets)
@@ -149,7 +153,7 @@ export class Run {
     const logFold = new LogFold({ log, topic, rules, scratch, patience: this.#patience, throttle, passed })
     if (scratch.state.phase === 'folding') await this.#fold(scratch, logFold)
     if (scratch.state.phase === 'scanning') await this.#scan(scratch, logFold, throttle)
-    if (scratch.state.phase === 'settling') await this.#settle(scratch, logFold, throttle)
+    if (scratch.state.phase === 'settling') await this.#settle(scratch, rules, logFold, throttle)
   }
 
   async #fold(scratch: Scratch, logFold: LogFold): Promise<void> {
@@ -173,9 +177,9 @@ export class Run {
     await scratch.move({ phase: 'settling' })
   }
 
-  async #settle(scratch: Scratch, logFold: LogFold, throttle: Throttle): Promise<void> {
+  async #settle(scratch: Scratch, rules: FoldRules, logFold: LogFold, throttle: Throttle): Promise<void> {
     this.#phase = 'settling'
-    const { log, topic, rules, logger, pageEntries } = this.#options
+    const { log, topic, logger, pageEntries } = this.#options
     this.#meter.begin(0, await scratch.suspectCount())
     const patience = this.#patience
     const repair = new Repair({ log, topic, rules, patience, scratch, logFold, shards: this.#shards, logger })

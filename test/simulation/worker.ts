@@ -41,12 +41,19 @@ class SimHostedView extends HostedView {
     this.#judge = judge
   }
 
-  override async verifyOf(live: LiveGeneration<DeadLetters>): Promise<SimVerify> {
+  override verifyOf(live: LiveGeneration<DeadLetters>): SimVerify {
     const { log, topic, generation, backend } = live.source()
-    const rules = await this.rules.of(live)
     const known = this.#known.get(generation.uid)
     if (known !== undefined) return known
-    const made = new SimVerify(this.#judge, { log, topic, generation, backend, rules, logger: this.#options.logger, path: '' })
+    const made = new SimVerify(this.#judge, {
+      log,
+      topic,
+      generation,
+      backend,
+      rules: () => this.rules.hold(live),
+      logger: this.#options.logger,
+      path: '',
+    })
     this.#known.set(generation.uid, made)
     return made
   }

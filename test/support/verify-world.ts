@@ -5,13 +5,16 @@ import { afterEach, expect } from 'vitest'
 import type { MemoryBackend } from '../../backends/memory/backend.ts'
 import type { VerifyStatus } from '../../src/model/verify-status.ts'
 import type { Batch, Checkpoint, ViewOp } from '../../src/model/view-backend.ts'
-import type { FoldRules } from '../../src/pipeline/fold.ts'
+import type { FoldRules, HeldRules } from '../../src/pipeline/fold.ts'
 import type { RunOptions } from '../../src/verify/run.ts'
 import { Verify } from '../../src/verify/verify.ts'
 import { type TestPipeline, testPipeline, until } from './pipeline.ts'
 import { quiet } from './quiet.ts'
 
 export const anyRules: FoldRules = { format: 'json', schema: undefined, partitioner: undefined }
+
+/** Nothing runs for them. */
+export const held = (rules: FoldRules) => async (): Promise<HeldRules> => ({ rules, release: async () => undefined })
 
 /** A view that is being folded, and what verifies it. */
 export interface VerifyWorld extends TestPipeline {
@@ -48,7 +51,7 @@ export async function makeVerifyWorld(options: Parameters<typeof testPipeline>[0
     folder,
     verify(change = {}) {
       const path = join(folder, 'verify.sqlite')
-      const verify = new Verify({ log, topic, generation, backend, rules: anyRules, logger: quiet, path, ...change })
+      const verify = new Verify({ log, topic, generation, backend, rules: held(anyRules), logger: quiet, path, ...change })
       verifies.push(verify)
       return verify
     },

@@ -14,7 +14,7 @@ import { Verify } from '../../src/verify/verify.ts'
 import { LogFolder } from './embedded-log.ts'
 import { entries } from './pipeline.ts'
 import { quiet } from './quiet.ts'
-import { report } from './verify-world.ts'
+import { held, report } from './verify-world.ts'
 
 const PARTITIONS = 3
 const STILL = 3_000
@@ -90,7 +90,7 @@ export async function writtenStore(backend: ViewBackend): Promise<WrittenStore> 
     isWriting = false
     await writing
   }
-  const verify = new Verify({ ...parts, path: join(folder.folder, 'verify-job@1.sqlite') })
+  const verify = new Verify({ ...parts, rules: held(rules), path: join(folder.folder, 'verify-job@1.sqlite') })
   return {
     async write(id, value) {
       const [place = ''] = await writeAll([[id, value]])

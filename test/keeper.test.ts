@@ -183,7 +183,8 @@ describe('what leaves', () => {
     await process.send({ command: 'cancel', view: VIEW, generation: 3 })
     await rolesAre(process, { 1: 'serving', 2: 'leaving' })
     await process.send({ command: 'cancel', view: VIEW, generation: 2, forced: ['left'] })
-    await rolesAre(process, { 1: 'serving' })
+    // It is tried for 5 s more.
+    await vi.waitFor(async () => expect(await process.roles()).toEqual({ 1: 'serving' }), 20_000)
     expect(process.logger.lines.filter(({ message }) => message === 'A generation was taken away').map(({ fields }) => fields)).toEqual([
       { generation: 'job@3', left: [] },
       { generation: 'job@2', left: ['d'] },
@@ -191,6 +192,24 @@ describe('what leaves', () => {
     world.store('ring3').faults('d').away = false
     expect(await world.store('ring3').writer(gone).checkpoints('c')).toEqual({ kind: 'lost' })
     expect(await world.store('ring3').writer(gone).checkpoints('d')).toMatchObject({ kind: 'open' })
+  })
+
+  it('and may stay on a server is taken away all the same where that is silent for a moment only', async () => {
+    await using world = await HostedWorld.make()
+    const process = await keptNext(world)
+    const gone = process.live(2).generation
+    world.store('ring3').faults('d').away = true
+    using drop = vi.spyOn(MemoryAdmin.prototype, 'drop')
+    await process.send({ command: 'cancel', view: VIEW, generation: 2, forced: ['left'] })
+    await until(() => expect(drop.mock.calls.filter(([shard]) => shard === 'd').length).toBeGreaterThan(2))
+    world.store('ring3').faults('d').away = false
+    await rolesAre(process, { 1: 'serving' })
+    expect(process.logger.lines.filter(({ message }) => message === 'A generation was taken away').map(({ fields }) => fields)).toEqual([
+      { generation: 'job@2', left: [] },
+    ])
+    expect(await world.store('ring3').writer(gone).checkpoints('d')).toEqual({ kind: 'lost' })
+    // The others aren't gone over again for it.
+    expect(drop.mock.calls.map(([shard]) => shard).filter(shard => shard !== 'd')).toEqual(['c', 'e'])
   })
 })
 

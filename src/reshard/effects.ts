@@ -10,6 +10,7 @@ import type { Logger } from '../model/logger.ts'
 import type { Offset } from '../model/record.ts'
 import { isFurther, type Until } from '../model/until.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
+import { Backoff } from '../pipeline/backoff.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
 import type { Verify } from '../verify/verify.ts'
 import { mayRead, notReady, openedAnew, openingsOf, readersLacking, unverified } from './checks.ts'
@@ -33,6 +34,8 @@ export interface EffectParts {
   readonly signal: AbortSignal
 }
 
+/** A server that has not answered for so long is taken for gone, where an operator said that it is. */
+const SILENT_MS = 5_000
 /** Differences that are told in the log of the process. */
 const TOLD_MAX = 10
 
@@ -175,14 +178,15 @@ async function dropOne({ view, coordination, dropped, signal, logger }: EffectPa
 /** The config has no address for a shard of it. */
 export const hasNoAddress = (live: Live): boolean => live.unreadable()?.code === 'backend-unknown'
 
-/** @returns the shards on which something stays, where that may be. @throws what keeps it from being taken away elsewhere */
+/** @returns the shards on which something stays, where that may be: those of servers that have not answered for some seconds. @throws what keeps it from being taken away elsewhere */
 async function dropShards(backend: ViewBackend, { generation, state }: Live, dropped: Set<string>, signal: AbortSignal): Promise<string[]> {
   const admin = backend.admin(generation)
   const each = await Promise.allSettled(
     backend.shards.map(async shard => {
       const name = `${generation.uid}/${shard}`
       if (dropped.has(name)) return
-      await admin.drop(shard, signal)
+      if (state.forsaken) await persistently(() => admin.drop(shard, signal), signal)
+      else await admin.drop(shard, signal)
       // Else it ended early.
       if (!signal.aborted) dropped.add(name)
     }),
@@ -191,10 +195,28 @@ async function dropShards(backend: ViewBackend, { generation, state }: Live, dro
   const left: string[] = []
   for (const [at, one] of each.entries()) {
     if (one.status === 'fulfilled') continue
-    if (!isLogfoldError(one.reason, 'view-unavailable') || !state.forsaken) throw one.reason
+    if (!isSilence(one.reason) || !state.forsaken) throw one.reason
     left.push(backend.shards[at] ?? '')
   }
   return left
+}
+
+const isSilence = (error: unknown): boolean => isLogfoldError(error, 'view-unavailable')
+
+/** What a server holds that is taken for gone stays for good, and it may have been silent for a moment: it is tried for 5 s, and twice at least. */
+async function persistently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff()
+  const beganMs = performance.now()
+  for (;;) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      const tookMs = performance.now() - beganMs
+      if (!isSilence(error) || signal.aborted || (backoff.tries > 0 && tookMs >= SILENT_MS)) throw error
+    }
+    await backoff.wait(signal)
+  }
 }
 
 export const effects: readonly ((parts: EffectParts) => Promise<'done' | 'nothing'>)[] = [show, verify, goOver, complete, drop]

@@ -181,11 +181,7 @@ const inReshards: readonly Mutant[] = [
   simulated('a drop that does not wait for readers', edit(EFFECTS, 'if (readers.length > 0)', 'if (readers.length < 0)')),
   simulated(
     'a server that is away taken for one with nothing left',
-    edit(
-      EFFECTS,
-      "if (!isLogfoldError(one.reason, 'view-unavailable') || !state.forsaken) throw one.reason",
-      'if (one.reason !== undefined) continue',
-    ),
+    edit(EFFECTS, 'if (!isSilence(one.reason) || !state.forsaken) throw one.reason', 'if (one.reason !== undefined) continue'),
   ),
   simulated(
     'a switch without a verification',

@@ -20,6 +20,7 @@ const serves = (until: Until | null = null, more: Partial<ViewStatus> = {}): Vie
     ...more,
   })
 const alone = statusOf({ generation: 2, generations: [nextOf({ phase: 'serving' })] })
+const leaving = generationOf({ phase: 'leaving' })
 const folding = { done: 10, total: 40, perSecond: 5, etaSeconds: 6 }
 const verifying = { phase: 'folding', repair: false, progress: folding, waitingFor: null, left: 0, failure: null } as const
 const verifyFailed = {
@@ -254,6 +255,15 @@ describe('what is waited for', () => {
     ],
   ])('is kept from coming by %s', (_, first, then, end) => {
     expect(told(first, then)).toEqual({ reached: false, ...(end as object) })
+  })
+
+  it.each(['create', 'complete'] as const)('is kept from coming by a later version that is at work on the view: %s', verb => {
+    const problem = { code: 'too-old', detail: 'It has format 2', remedy: 'Start the later version here, too' }
+    const [first, then] = verb === 'create' ? [beside(), beside({}, { problem })] : [alone, statusOf({ generations: [leaving], problem })]
+    const goal = goalOf(answerOf({ verb, generation: verb === 'create' ? 2 : 1, status: first }), undefined)
+    expect(goal(then)).toEqual({ reached: false, detail: 'It has format 2', step: 'Start the later version here, too' })
+    const [there, whole] = verb === 'create' ? [beside({ phase: 'verified' }, { problem }), 'verified'] : [{ ...alone, problem }, 'gone']
+    expect(goal(there)).toMatchObject({ reached: true, detail: expect.stringContaining(whole) })
   })
 
   it.each<[string, Partial<GenerationStatus>, Partial<GenerationStatus>]>([

@@ -18,7 +18,17 @@ export type Goal = (status: ViewStatus) => End | undefined
 const LOOKS_UNKNOWN_MAX = 10
 
 /** What an accepted command is waited for. */
-export function goalOf({ view, verb, generation, status }: ReshardAnswer, until: Until | undefined): Goal {
+export function goalOf(answer: ReshardAnswer, until: Until | undefined): Goal {
+  const goal = goalOfVerb(answer, until)
+  return status => goal(status) ?? outdated(status)
+}
+
+/** Where a later version is at work on the view, what the process that is asked knows of it never changes any more. */
+function outdated({ problem }: ViewStatus): End | undefined {
+  return problem?.code === 'too-old' ? { reached: false, detail: problem.detail, step: problem.remedy ?? undefined } : undefined
+}
+
+function goalOfVerb({ view, verb, generation, status }: ReshardAnswer, until: Until | undefined): Goal {
   switch (verb) {
     case 'complete':
     case 'cancel':

@@ -2,18 +2,28 @@ import { describe, expect, it, vi } from 'vitest'
 import { createApi } from '../src/api/server.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { LogfoldError } from '../src/model/errors.ts'
+import type { Log } from '../src/model/log.ts'
 import { startWorld } from './support/api-world.ts'
-import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
+import { changedLog, type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
 import { quiet } from './support/quiet.ts'
 
 const VIEW = 'job'
 
+interface Served extends AsyncDisposable {
+  readonly process: HostedProcess
+  readonly url: string
+}
+
 /** The API of a process, whose view serves from generation 1. */
-async function served(world: HostedWorld): Promise<{ readonly process: HostedProcess; readonly url: string } & AsyncDisposable> {
+async function served(world: HostedWorld): Promise<Served> {
   await world.put({ one: '1' })
   const process = await world.process()
   await until(() => expect(process.live(1).unreadable()).toBe(undefined))
+  return await serving(process)
+}
+
+async function serving(process: HostedProcess): Promise<Served> {
   const http = { host: '127.0.0.1', port: 0, cors: [], bodyBytesMax: 1_000, anonymous: ['read' as const], tokens: {} }
   const api = createApi({ views: new Map([[VIEW, process.hosted.live]]), http, logger: quiet, metrics: new Metrics('test'), drainMs: 200 })
   const { port } = await api.listen()
@@ -71,6 +81,25 @@ describe('a read that waits for what it names with Logfold-After', () => {
     await process.send({ command: 'complete', view: VIEW, generation: 1 })
     const answer = await reading
     expect([answer.status, answer.headers.get('Logfold-Generation'), await answer.text()]).toEqual([200, '2', '2'])
+  })
+
+  it('is not told that the log has no such offset where the topic was made again, and the process started since', async () => {
+    await using world = await HostedWorld.make()
+    await using _ = await served(world)
+    const other = await world.log.topic({ name: 'other', partitions: 1, replication: 1, create: true })
+    const through = (log: Log): Log =>
+      changedLog(log, { topic: async spec => (spec.name === 'job' ? { ...other, name: 'job' } : await log.topic(spec)) })
+    const after = await world.process({ role: 'api', through })
+    await until(() => expect(after.live(1).unreadable()).toBe(undefined))
+    await using api = await serving(after)
+    const ask = async (place: string): Promise<unknown[]> => {
+      const answer = await fetch(`${api.url}/one`, { headers: { 'Logfold-After': place, Prefer: 'wait=0' } })
+      return [answer.status, answer.status === 200 ? await answer.text() : ((await answer.json()) as { code: string }).code]
+    }
+    expect([await ask('0:0'), await ask('0:1')]).toEqual([
+      [200, '1'],
+      [503, 'topic-mismatch'],
+    ])
   })
 })
 

@@ -1,7 +1,6 @@
-import type { Serving, View } from '../generations/view.ts'
+import type { Serving } from '../generations/view.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { formatPlace, type Offset } from '../model/record.ts'
-import type { ApiView } from './api-view.ts'
 import { reaches, type Target } from './shard-watch.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -28,10 +27,11 @@ export function readAfter(header: string, partitions: number): readonly Target[]
 
 /**
  * Waits until every shard to be read vouches for more than each offset.
- * @throws invalid-offset for an offset the log doesn't have yet. @throws not-caught-up after `waitMs`.
+ * @throws invalid-offset for an offset the log doesn't have yet. @throws topic-mismatch, topic-missing where nobody knows any more.
+ * @throws not-caught-up after `waitMs`.
  */
 export async function awaitAfter(
-  { view, visibility }: ApiView,
+  visibility: Visibility,
   serving: Serving,
   shards: readonly string[],
   targets: readonly Target[],
@@ -40,7 +40,7 @@ export async function awaitAfter(
   if (targets.length === 0) return
   const now = await Promise.all(shards.map(shard => visibility.vouched(serving, shard)))
   if (now.every(vouched => reaches(vouched, targets))) return
-  await refuseBeyondEnd(view, targets)
+  await refuseBeyondEnd(serving, targets)
   const reached = await Promise.all(shards.map(shard => visibility.reached(serving, shard, targets, waitMs)))
   if (!reached.every(Boolean)) throw notCaughtUp(targets, `within ${waitMs / 1000} s`)
 }
@@ -52,11 +52,10 @@ const notCaughtUp = (targets: readonly Target[], when: string): LogfoldError =>
   })
 
 /** Waiting for what was never written would look like a view that is behind. While the log is away nobody knows, and waiting is right. */
-async function refuseBeyondEnd(view: View, targets: readonly Target[]): Promise<void> {
+async function refuseBeyondEnd(serving: Serving, targets: readonly Target[]): Promise<void> {
   let ends: readonly Offset[]
   try {
-    const { log, topic } = view.source()
-    ends = await log.endOffsets(topic)
+    ends = await serving.endOffsets()
   } catch (error) {
     if (isLogfoldError(error, 'log-unavailable')) return
     throw error

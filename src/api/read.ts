@@ -23,7 +23,7 @@ const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed'] as const
 /**
  * Does a read, from what serves; and where that turns out to be gone before anything was answered, from what serves then. So long the generation isn't taken away; a read that takes longer than it may is cut
  * off.
- * @throws view-folding, view-stopped, invalid-offset, not-caught-up, and what the store throws
+ * @throws view-folding, view-stopped, invalid-offset, not-caught-up, topic-mismatch, topic-missing, and what the store throws
  */
 export async function reading(
   apiView: ApiView,
@@ -84,7 +84,7 @@ async function beginRead(
   const targets = header === undefined ? [] : readAfter(header, serving.generation.partitions)
   if (header !== undefined) {
     const prefer = readPrefer(request.headers.prefer)
-    await awaitAfter(apiView, serving, shards, targets, waitMsOf(prefer))
+    await awaitAfter(visibility, serving, shards, targets, waitMsOf(prefer))
     const applied = appliedPreference(prefer)
     if (applied !== undefined) response.setHeader('Preference-Applied', applied)
   }

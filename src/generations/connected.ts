@@ -2,6 +2,7 @@ import type { DeadLetterReader } from '../model/dead-letter.ts'
 import { isAnswer, type LogfoldError } from '../model/errors.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Log, Topic } from '../model/log.ts'
+import type { Offset } from '../model/record.ts'
 import type { ViewBackend, ViewReader } from '../model/view-backend.ts'
 import type { Pinned } from './command.ts'
 import { madeAgain, withoutTopic } from './unreadable.ts'
@@ -64,4 +65,13 @@ export async function connect<Letters extends ClosableDeadLetters>(
   const letters = await log.topic({ name: `${namespace}.${view}.dead`, partitions: 1, replication, create: true, recordBytesMax })
   const deadLetters = openDeadLetters(log, letters, { topicId: pinned.topicId, generation: number })
   return { log, topic, generation, writer: log.writer(topic), group, backend, deadLetters, reader: backend.reader(generation) }
+}
+
+/**
+ * Where the topic ends that a generation is folded from. Under its name may be another by now, whose offsets say nothing of it.
+ * @throws log-unavailable, topic-mismatch, topic-missing
+ */
+export async function endOffsetsOf({ log, topic, generation }: Pick<Connected, 'log' | 'topic' | 'generation'>): Promise<readonly Offset[]> {
+  if (topic.id !== generation.topicId) throw madeAgain(generation, topic)
+  return await log.endOffsets(topic)
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../model/logger.ts'
 import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import type { ViewBackend } from '../model/view-backend.ts'
-import { type ClosableDeadLetters, type Connected, connect, type OpenDeadLetters, type OpenedStore } from './connected.ts'
+import { type ClosableDeadLetters, type Connected, connect, endOffsetsOf, type OpenDeadLetters, type OpenedStore } from './connected.ts'
 import { generationOf } from './definition.ts'
 import { Growth } from './growth.ts'
 import { type Health, ShardHealth } from './shard-health.ts'
@@ -124,13 +124,15 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
 
   /** For requests, once any of its shards can be read. @throws why none can */
   serving(): Serving {
-    const { generation, backend, reader, deadLetters } = this.source()
+    const source = this.source()
+    const { generation, backend, reader, deadLetters } = source
     if (!this.#shards.some(({ now }) => now.kind === 'up' || now.kind === 'behind')) throw this.#stop ?? whyNone(this.generation.view, this.#shards)
     return {
       generation,
       backend,
       reader,
       deadLetters,
+      endOffsets: () => endOffsetsOf(source),
       ending: this.ending,
       hold: () => this.#hold(),
       assess: names => this.#assess(names),

@@ -15,7 +15,7 @@ export interface View {
   /** The compiled JSON Schema, where there is one. */
   readonly schema: SchemaCheck | undefined
   /**
-   * The topic behind the view, for writing and for its end offsets.
+   * The topic behind the view, for writing.
    * @throws log-unavailable while it isn't known; topic-missing, topic-mismatch.
    */
   source(): Source
@@ -55,6 +55,11 @@ export interface Serving {
   readonly backend: ViewBackend
   readonly reader: ViewReader
   readonly deadLetters: DeadLetterReader
+  /**
+   * Where the log that it is folded from ends, one a partition, as of now: of no other topic, whichever is written to by now.
+   * @throws log-unavailable; topic-mismatch, topic-missing: it is gone, and nobody knows any more how far it went
+   */
+  endOffsets(): Promise<readonly Offset[]>
   /** Answers that go on for long are cut off then: the generation is being taken away. */
   readonly ending: AbortSignal
   /** A request is answered from it from now on, until the function that this returns is called: so long it isn't taken away. */

@@ -194,6 +194,7 @@ export class TestView implements View {
       backend: this.backend,
       reader: this.reader,
       deadLetters: this.letters,
+      endOffsets: () => this.log.endOffsets(),
       ending: this.ending.signal,
       hold: () => {
         this.held++

@@ -1,3 +1,4 @@
+import { endOffsetsOf } from './generations/connected.ts'
 import type { LiveGeneration } from './generations/live-generation.ts'
 import type { LiveView } from './generations/live-view.ts'
 import type { Health } from './generations/shard-health.ts'
@@ -107,10 +108,7 @@ class Kept {
 /** Undefined while it can't be told. */
 async function etaOf(live: LiveGeneration): Promise<number | undefined> {
   const vouched = live.vouched()
-  const ends = await ifAnswered(async () => {
-    const { log, topic } = live.source()
-    return await log.endOffsets(topic)
-  })
+  const ends = await ifAnswered(async () => await endOffsetsOf(live.source()))
   if (vouched === undefined || ends === undefined) return undefined
   const missing = lagOf(vouched, ends)
   if (missing === 0) return 0

@@ -2,9 +2,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { createApi } from '../src/api/server.ts'
 import { Metrics } from '../src/metrics/metrics.ts'
 import { LogfoldError } from '../src/model/errors.ts'
-import type { Log } from '../src/model/log.ts'
 import { startWorld } from './support/api-world.ts'
-import { changedLog, type HostedProcess, HostedWorld } from './support/hosted-world.ts'
+import { type HostedProcess, HostedWorld, topicMadeAgain } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
 import { quiet } from './support/quiet.ts'
 
@@ -87,9 +86,7 @@ describe('a read that waits for what it names with Logfold-After', () => {
     await using world = await HostedWorld.make()
     await using _ = await served(world)
     const other = await world.log.topic({ name: 'other', partitions: 1, replication: 1, create: true })
-    const through = (log: Log): Log =>
-      changedLog(log, { topic: async spec => (spec.name === 'job' ? { ...other, name: 'job' } : await log.topic(spec)) })
-    const after = await world.process({ role: 'api', through })
+    const after = await world.process({ role: 'api', through: topicMadeAgain(other) })
     await until(() => expect(after.live(1).unreadable()).toBe(undefined))
     await using api = await serving(after)
     const ask = async (place: string): Promise<unknown[]> => {

@@ -4,11 +4,12 @@ import type { GenerationStatus } from '../src/model/view-status.ts'
 import { difference, differs } from '../src/reshard/differs.ts'
 import { nextStepsOf } from '../src/reshard/next-steps.ts'
 import { generationStatuses } from '../src/reshard/status.ts'
+import { HostedWorld, topicMadeAgain } from './support/hosted-world.ts'
 import { until } from './support/pipeline.ts'
 import { filled, served, verified } from './support/reshard-steps.ts'
 import { ReshardWorld, type TestProcess } from './support/reshard-world.ts'
 
-const statuses = ({ view, coordination }: TestProcess): Promise<readonly GenerationStatus[]> =>
+const statuses = ({ view, coordination }: Pick<TestProcess, 'view' | 'coordination'>): Promise<readonly GenerationStatus[]> =>
   generationStatuses(view, { living: () => coordination.living(), pipeline: () => undefined, heldUp: () => undefined, verify: () => undefined })
 
 describe('the status of each generation', () => {
@@ -87,6 +88,18 @@ describe('the status of each generation', () => {
     const poor = await world.process({ backends: { ring2: ['a', 'b'] } })
     const [, second] = await statuses(poor)
     expect(second).toMatchObject({ problem: { code: 'backend-unknown' }, progress: null, shards: [{ shard: 'a', state: 'unknown' }, {}, {}] })
+  })
+
+  it('tells neither lag nor progress where the topic was made again: where the other one ends says nothing of it', async () => {
+    await using world = await HostedWorld.make()
+    await world.put({ one: '1' })
+    const before = await world.process()
+    await until(() => expect(before.live(1).unreadable()).toBe(undefined))
+    const other = await world.log.topic({ name: 'other', partitions: 1, replication: 1, create: true })
+    const after = await world.process({ role: 'api', through: topicMadeAgain(other) })
+    await until(() => expect(after.live(1).unreadable()).toBe(undefined))
+    const [only] = await statuses({ view: after.hosted.live, coordination: after.coordination })
+    expect(only).toMatchObject({ lagRecords: null, progress: null, problem: { code: 'view-stopped', detail: expect.stringContaining('made again') } })
   })
 
   it('knows of a shard of one that leaves that nothing is there any more', async () => {

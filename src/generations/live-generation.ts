@@ -192,8 +192,8 @@ export class LiveGeneration<out Letters extends ClosableDeadLetters = ClosableDe
     const { signal } = this.#closing
     const connected = await this.#connect(signal)
     if (connected === undefined) return
-    const { log, topic, reader } = connected
-    const endOffsets = keptFor(ENDS_AGE_MAX_MS, () => log.endOffsets(topic))
+    const { reader } = connected
+    const endOffsets = keptFor(ENDS_AGE_MAX_MS, () => endOffsetsOf(connected))
     const options = { reader, signal, looked: () => this.#looked(), endOffsets }
     this.#shards = connected.backend.shards.map(shard => new ShardHealth(shard, options))
     await Promise.all(this.#shards.map(shard => shard.watch()))

@@ -1,3 +1,4 @@
+import { endOffsetsOf } from '../generations/connected.ts'
 import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { Living } from '../generations/roll.ts'
 import { isVerified } from '../generations/state.ts'
@@ -20,8 +21,9 @@ export async function notReady(live: LiveGeneration, signal: AbortSignal): Promi
   if (why !== undefined) return why.message
   if (live.stopped !== undefined) return live.stopped.message
   try {
-    const { log, topic, backend, reader, generation } = live.source()
-    const ends = await log.endOffsets(topic)
+    const source = live.source()
+    const { backend, reader, generation } = source
+    const ends = await endOffsetsOf(source)
     const askedMs = performance.now()
     let missing = ''
     do {

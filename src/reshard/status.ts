@@ -1,4 +1,4 @@
-import type { Connected } from '../generations/connected.ts'
+import { type Connected, endOffsetsOf } from '../generations/connected.ts'
 import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
@@ -39,7 +39,7 @@ async function statusOf(view: string, live: LiveGeneration, living: readonly Liv
   const source = sourceOf(live)
   const [shards, ends, workers, anew] = await Promise.all([
     shardsOf(live, source, deps.pipeline(number)),
-    source && answeredWithin(ANSWER_MS, () => source.log.endOffsets(source.topic)),
+    source && answeredWithin(ANSWER_MS, () => endOffsetsOf(source)),
     source && answeredWithin(ANSWER_MS, () => source.log.members(live.group)),
     state.verification && answeredWithin(ANSWER_MS, () => openedAnew(live)),
   ])

@@ -9,7 +9,7 @@ import type { Role, ViewState } from '../../src/generations/state.ts'
 import { HostedView } from '../../src/hosted-view.ts'
 import type { EmbeddedLog } from '../../src/log/embedded/log.ts'
 import { Metrics } from '../../src/metrics/metrics.ts'
-import type { Log } from '../../src/model/log.ts'
+import type { Log, Topic } from '../../src/model/log.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import type { Until } from '../../src/model/until.ts'
 import type { DeadLetters } from '../../src/pipeline/dead-letters.ts'
@@ -199,6 +199,12 @@ export class HostedWorld implements AsyncDisposable {
     if (this.bugs.length > 0) throw new AggregateError(this.bugs, 'Processes met bugs')
   }
 }
+
+/** As a process has the log that starts when the view's topic was deleted and made again: another one has its name. */
+export const topicMadeAgain =
+  (other: Topic) =>
+  (log: Log): Log =>
+    changedLog(log, { topic: async spec => (spec.name === viewConfig.topic ? { ...other, name: spec.name } : await log.topic(spec)) })
 
 /** A shard of a generation is opened, folded up to here, and filled: what a worker does, at a word. */
 export async function fillShard(live: Live, shard: string, vouched: number): Promise<void> {

@@ -159,6 +159,7 @@ export class Client {
   async #ask(worker: Worker, what: string, question: () => Promise<Answered>): Promise<Answered | undefined> {
     const { trace, judge } = this.#world
     const reads = !/^(PUT|DELETE)/.test(what)
+    const mustAnswer = this.#world.gentle && reads && worker.answered
     const answer = await worker.process.run(question)
     const { error, status, body, headers } = answer
     const told = error === undefined ? `${status} ${body.trim()}` : isLogfoldError(error) ? error.code : `${error}`
@@ -166,21 +167,21 @@ export class Client {
       `${this.#name} at ${worker.process.name}: ${what} → ${told} ${headers.get('logfold-offset') ?? ''} of ${headers.get('logfold-generation') ?? 'none'}`,
     )
     if (error === undefined || isLogfoldError(error, 'no-such-entry')) {
-      if (reads) worker.answered = true
+      if (reads && this.#world.filled) worker.answered = true
       return error === undefined ? answer : { ...answer, status: 404, body: '' }
     }
-    if (this.#isExcused(worker, error, reads)) return undefined
+    if (this.#isExcused(worker, error, mustAnswer)) return undefined
     judge.violated(`${what} at ${worker.process.name} failed: ${error instanceof Error ? (error.stack ?? error) : error}`)
     return undefined
   }
 
-  #isExcused(worker: Worker, error: unknown, reads: boolean): boolean {
+  #isExcused(worker: Worker, error: unknown, mustAnswer: boolean): boolean {
     if (error instanceof CutOff) return worker.ending
     if (!isLogfoldError(error)) return false
     // The list goes over to another generation, and the cursor is none of its.
     if (error.code === 'cursor-expired') return this.#world.operated && !this.#world.config.ordered
     // Where nothing fails, nobody who has answered once refuses to.
-    if (this.#world.gentle && reads && worker.answered && !worker.ending) return error.code === 'not-caught-up'
+    if (mustAnswer && !worker.ending) return error.code === 'not-caught-up'
     return EXCUSES.includes(error.code) || this.#world.mayStop(error)
   }
 }

@@ -76,7 +76,7 @@ export class Worker {
   ending = false
   /** What operators wait for here. */
   asked = 0
-  /** It has answered a read. */
+  /** It has answered a read when every shard of what serves was filled. */
   answered = false
   /** The highest position that it told anybody of, one a partition: by its last answers, and when it went over to what it reads now. */
   readonly told = new Map<number, Offset>()

@@ -1,5 +1,6 @@
 import type { ViewConfig } from '../../src/config/config.ts'
 import { isLogfoldError, type LogfoldError } from '../../src/model/errors.ts'
+import { generationName } from '../../src/model/generation.ts'
 import { partitioners } from '../../src/model/partitioner.ts'
 import type { StoreReach } from './backend.ts'
 import { Client } from './client.ts'
@@ -108,6 +109,14 @@ export class World implements LogReach, StoreReach {
   /** What is emptied now would be opened for another topic, or as another shard; and rightly so, but nobody could tell any more what is what. */
   get delicate(): boolean {
     return this.recreated || this.stores.some(shard => this.servers.get(shard.name) !== shard)
+  }
+
+  /** Every shard of what serves is filled. While the first generation is folded, whoever reads from one that is may yet meet one that isn't. */
+  get filled(): boolean {
+    const { serving } = this.judge.chronicle
+    if (serving === undefined) return false
+    const name = generationName({ view: 'job', number: serving.number })
+    return this.stores.every(({ name: server, disk }) => !serving.shards.includes(server) || disk.at(name).filled)
   }
 
   /** Where nothing fails, nobody's readers are passed over. */

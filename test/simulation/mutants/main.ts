@@ -22,7 +22,7 @@ const { values } = parseArgs({
 })
 
 const COPIED = ['src', 'backends', 'test', 'config', 'package.json', 'tsconfig.json', 'vitest.config.ts']
-const CONTRACT_TESTS = ['backends', 'backends-property', 'sqlite-backend', 'memory-backend', 'pipeline', 'api-after'].map(
+const CONTRACT_TESTS = ['backends', 'backends-property', 'sqlite-backend', 'memory-backend', 'pipeline', 'api-after', 'live-switch', 'keeper'].map(
   name => `test/${name}.test.ts`,
 )
 

@@ -1,41 +1,33 @@
+import { Growth } from '../model/growth.ts'
 import type { Progress } from '../model/verify-status.ts'
 import type { Clock } from '../pipeline/pace.ts'
 
-const SAMPLE_MS = 1_000
-const SAMPLES_MAX = 20
-
-/** How fast a phase goes, over its last seconds. */
+/** How far a phase is, and how fast it goes. */
 export class Meter {
-  readonly #clock: Clock
-  #samples: { readonly atMs: number; readonly done: number }[] = []
+  readonly #growth: Growth
   #done = 0
   #total = 0
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    this.#growth = new Growth(() => clock.nowMs())
   }
 
   /** A phase begins, or goes on at `done`. */
   begin(done: number, total: number): void {
     this.#done = done
     this.#total = total
-    this.#samples = [{ atMs: this.#clock.nowMs(), done }]
+    this.#growth.begin(done)
   }
 
   add(count: number): void {
     this.#done += count
     // There may turn out to be more than was thought.
     this.#total = Math.max(this.#total, this.#done)
-    const atMs = this.#clock.nowMs()
-    if (atMs - (this.#samples.at(-1)?.atMs ?? 0) < SAMPLE_MS) return
-    this.#samples.push({ atMs, done: this.#done })
-    if (this.#samples.length > SAMPLES_MAX) this.#samples.shift()
+    this.#growth.at(this.#done)
   }
 
   progress(): Progress {
-    const first = this.#samples[0]
-    const seconds = first === undefined ? 0 : (this.#clock.nowMs() - first.atMs) / 1_000
-    const perSecond = first === undefined || seconds <= 0 ? 0 : (this.#done - first.done) / seconds
+    const perSecond = this.#growth.perSecond(this.#done)
     return {
       done: this.#done,
       total: this.#total,

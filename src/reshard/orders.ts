@@ -4,7 +4,7 @@ import { tooOld } from '../generations/first.ts'
 import type { LiveGenerationOptions } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
-import type { ViewState } from '../generations/state.ts'
+import type { Refusal, ViewState } from '../generations/state.ts'
 import { orAborted } from '../model/bounded.ts'
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
@@ -26,6 +26,16 @@ export interface OrdersOptions {
 
 /** All but the status, which whoever answers looks up afterwards. */
 export type Ordered = Omit<ReshardAnswer, 'status'>
+
+/** What an operator asks for, and the state that it meets. */
+interface Asked {
+  readonly view: LiveView
+  readonly verb: ReshardVerb
+  readonly request: ReshardRequest
+  readonly control: Control
+  readonly state: ViewState
+  readonly signal: AbortSignal
+}
 
 /** What is to be sent, and what speaks for and against it. */
 interface Proposal {
@@ -55,52 +65,43 @@ export class Orders {
   async reshard(view: LiveView, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Ordered> {
     let before: Proposal | undefined
     for (;;) {
-      const control = this.#options.coordination.control()
-      await control.upToDate(signal)
-      const state = control.state(view.name)
-      if (state.halted !== undefined) throw tooOld(view.name, state.halted.format)
-      // Says what keeps the first generation from being made.
-      if (state.generations.length === 0) view.source()
-      await orAborted(view.known(), signal)
-      const proposal = await this.#proposal(view, state, verb, request, signal)
-      if (before !== undefined && !isTheSame(verb, before, proposal)) throw this.#tooSlow(control, view.name, verb, before)
-      const answer = await this.#carryOut(control, state, verb, request, proposal, view.name, signal)
+      const asked: Asked = { view, verb, request, signal, ...(await this.#upToDate(view, signal)) }
+      const proposal = await this.#proposal(asked)
+      if (before !== undefined && !isTheSame(verb, before, proposal)) throw tooSlow(asked, before)
+      const answer = await this.#carryOut(asked, proposal)
       if (answer !== undefined) return answer
-      if (before !== undefined) throw this.#tooSlow(control, view.name, verb, proposal)
+      if (before !== undefined) throw tooSlow(asked, proposal)
       before = proposal
     }
   }
 
-  async #proposal(view: LiveView, state: ViewState, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
-    const { force } = request
-    const proposal =
-      verb === 'create' || verb === 'rebuild'
-        ? await this.#creation(view, state, verb, request, signal)
-        : await this.#move(view, state, verb, request, signal)
-    return { ...proposal, checks: overridden(proposal.checks, force) }
+  async #upToDate(view: LiveView, signal: AbortSignal): Promise<Pick<Asked, 'control' | 'state'>> {
+    const control = this.#options.coordination.control()
+    await control.upToDate(signal)
+    const state = control.state(view.name)
+    if (state.halted !== undefined) throw tooOld(view.name, state.halted.format)
+    // Says what keeps the first generation from being made.
+    if (state.generations.length === 0) view.source()
+    await orAborted(view.known(), signal)
+    return { control, state }
   }
 
-  async #creation(view: LiveView, state: ViewState, verb: 'create' | 'rebuild', request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
-    const { coordination, log, backends, openStore } = this.#options
-    return await creationOf({
-      view,
-      verb,
-      state,
-      request,
-      control: coordination.control(),
-      log,
-      backends: backends(),
-      openStore,
-      living: this.#living(signal),
-      signal,
-    })
+  async #proposal(asked: Asked): Promise<Proposal> {
+    const { verb, request } = asked
+    const proposal = verb === 'create' || verb === 'rebuild' ? await this.#creation(asked, verb) : await this.#move(asked, verb)
+    return { ...proposal, checks: overridden(proposal.checks, request.force) }
   }
 
-  async #move(view: LiveView, state: ViewState, verb: MovingVerb, request: ReshardRequest, signal: AbortSignal): Promise<Proposal> {
+  async #creation(asked: Asked, verb: 'create' | 'rebuild'): Promise<Proposal> {
+    const { log, backends, openStore } = this.#options
+    return await creationOf({ ...asked, verb, log, backends: backends(), openStore, living: this.#living(asked.signal) })
+  }
+
+  async #move({ view, state, request, signal }: Asked, verb: MovingVerb): Promise<Proposal> {
     const meant = meantBy(view.name, state, verb, request)
     if (meant.kind === 'unfit') {
-      const { detail, remedy } = refusalText(view.name, state, meant.reason, meant.number)
-      return { generation: meant.number, checks: [checkOf(meant.reason, detail, '', remedy)], plan: null, order: undefined }
+      const check = refusalCheck(view.name, state, meant.reason, meant.number)
+      return { generation: meant.number, checks: [check], plan: null, order: undefined }
     }
     const { number } = meant.of
     const itIs = (why: string): Proposal => ({
@@ -120,15 +121,10 @@ export class Orders {
   }
 
   /** Undefined where another command came since the state was looked at, and nothing was done. */
-  async #carryOut(
-    control: Control,
-    state: ViewState,
-    verb: ReshardVerb,
-    { dryRun, by }: ReshardRequest,
-    { generation, checks, plan, order }: Proposal,
-    view: string,
-    signal: AbortSignal,
-  ): Promise<Ordered | undefined> {
+  async #carryOut(asked: Asked, { generation, checks, plan, order }: Proposal): Promise<Ordered | undefined> {
+    const { verb, control, state, signal } = asked
+    const { name: view } = asked.view
+    const { dryRun, by } = asked.request
     const answered = (outcome: Ordered['outcome']): Ordered => ({ view, verb, generation, outcome, checks, plan })
     const failed = standInTheWay(checks)
     if (order === undefined && failed.length === 0) return answered('nothing')
@@ -143,11 +139,7 @@ export class Orders {
       return answered('accepted')
     }
     if (sent.reason === 'out-of-date' || sent.reason === 'halted') return undefined
-    throw commandRefused(view, verb, [refusalCheck(control, view, sent.reason, generation)])
-  }
-
-  #tooSlow(control: Control, view: string, verb: ReshardVerb, { generation }: Proposal): Error {
-    return commandRefused(view, verb, [refusalCheck(control, view, 'out-of-date', generation)])
+    throw refusedNow(asked, sent.reason, generation)
   }
 }
 
@@ -155,7 +147,13 @@ export class Orders {
 const isTheSame = (verb: ReshardVerb, before: Proposal, now: Proposal): boolean =>
   verb === 'create' || verb === 'rebuild' || before.generation === now.generation
 
-function refusalCheck(control: Control, view: string, reason: Parameters<typeof refusalText>[2], generation: number): ReshardCheck {
-  const { detail, remedy } = refusalText(view, control.state(view), reason, generation)
+const tooSlow = (asked: Asked, { generation }: Proposal): Error => refusedNow(asked, 'out-of-date', generation)
+
+/** In the words of the state by now. */
+const refusedNow = ({ view: { name }, verb, control }: Asked, reason: Refusal, generation: number): Error =>
+  commandRefused(name, verb, [refusalCheck(name, control.state(name), reason, generation)])
+
+function refusalCheck(view: string, state: ViewState, reason: Refusal, generation: number): ReshardCheck {
+  const { detail, remedy } = refusalText(view, state, reason, generation)
   return checkOf(reason, detail, '', remedy)
 }

@@ -28,30 +28,40 @@ interface Known {
  * would make.
  */
 export async function checkServers(config: Checked, logger: Logger, openLog: () => Promise<Log>): Promise<readonly CheckResult[]> {
-  const known: Known[] = []
-  const results = await checkLog(config, openLog, known, logger)
+  const { results: ofLog, known } = await checkLog(config, openLog, logger)
+  const results = [...ofLog]
   for (const backend of config.backends.values()) results.push(...(await checkBackend(backend, known, config.dataDir, logger)))
   const homeless = known.filter(({ state }) => !config.backends.has(state.pinned.backend))
   return [...results, ...homeless.map(({ state, generation }) => lacking(generation, `the backend ${state.pinned.backend}`))]
 }
 
-async function checkLog({ views, namespace }: Checked, openLog: () => Promise<Log>, known: Known[], logger: Logger): Promise<CheckResult[]> {
+interface LogChecked {
+  readonly results: readonly CheckResult[]
+  /** None where the commands can't be read. */
+  readonly known: readonly Known[]
+}
+
+async function checkLog({ views, namespace }: Checked, openLog: () => Promise<Log>, logger: Logger): Promise<LogChecked> {
   let log: Log | undefined
   const reached = await attempt('log', async () => {
     log = await openLog()
     return log.reach()
   })
-  const results = [reached]
   // Of a log that is away, each topic would say the same.
-  if (log !== undefined && reached.ok) {
-    for (const view of views.values()) results.push(await checkTopic(log, view))
-    results.push(...(await checkControl(log, namespace, [...views.keys()], known, logger)))
-    for (const each of known) {
-      const failed = await checkFoldedTopic(log, each)
-      if (failed !== undefined && !results.some(({ detail }) => detail === failed.detail)) results.push(failed)
-    }
+  const { results, known } = log !== undefined && reached.ok ? await checkTopics(log, namespace, views, logger) : { results: [], known: [] }
+  return { results: [reached, ...results, ...(await close('log', log))], known }
+}
+
+async function checkTopics(log: Log, namespace: string, views: Checked['views'], logger: Logger): Promise<LogChecked> {
+  const results: CheckResult[] = []
+  for (const view of views.values()) results.push(await checkTopic(log, view))
+  const control = await checkControl(log, namespace, [...views.keys()], logger)
+  results.push(...control.results)
+  for (const each of control.known) {
+    const failed = await checkFoldedTopic(log, each)
+    if (failed !== undefined && !results.some(({ detail }) => detail === failed.detail)) results.push(failed)
   }
-  return [...results, ...(await close('log', log))]
+  return { results, known: control.known }
 }
 
 const checkTopic = (log: Log, { topic: name, partitions, replication, create }: ViewConfig): Promise<CheckResult> =>
@@ -79,7 +89,8 @@ async function checkFoldedTopic(log: Log, { state: { role, pinned }, generation 
 }
 
 /** Says nothing where nothing was started yet. */
-async function checkControl(log: Log, namespace: string, views: readonly string[], known: Known[], logger: Logger): Promise<readonly CheckResult[]> {
+async function checkControl(log: Log, namespace: string, views: readonly string[], logger: Logger): Promise<LogChecked> {
+  const known: Known[] = []
   const result = await attempt('control topic', async () => {
     const control = await readControl(log, namespace, logger)
     if (control === undefined) return undefined
@@ -91,7 +102,7 @@ async function checkControl(log: Log, namespace: string, views: readonly string[
     }
     return `${control.position} commands`
   })
-  return result === undefined ? [] : [result]
+  return { results: result === undefined ? [] : [result], known }
 }
 
 /** Undefined where there is none. */

@@ -63,4 +63,30 @@ describe('the lease in the log file', () => {
     await membership.leave()
     await lease.close()
   })
+
+  it('that was lost is left only once the member has given up what it had', async () => {
+    const answers: LeaseOutcome[] = ['taken', 'refused']
+    const events: string[] = []
+    const [has, loses, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const lease = new Lease({ hold: async () => answers.shift() ?? 'refused', release: async () => undefined, logger: quiet })
+    const topic = { name: 't', id: 't', partitions: 1, recordBytesMax: 1 }
+    const membership = lease.join(topic, {
+      assigned: () => has.resolve(),
+      revoked: async () => {
+        loses.resolve()
+        await gone.promise
+        events.push('gave it up')
+      },
+      failed: () => undefined,
+    })
+    await has.promise
+    // Another one that comes makes it look at once.
+    lease.join(topic, { assigned: () => undefined, revoked: async () => undefined, failed: () => undefined })
+    await loses.promise
+    const left = membership.leave().then(() => events.push('left'))
+    setImmediate(gone.resolve)
+    await left
+    expect(events).toEqual(['gave it up', 'left'])
+    await lease.close()
+  })
 })

@@ -95,7 +95,6 @@ export class Keeper {
     const membership = this.#membership
     this.#membership = undefined
     await (await membership)?.leave()
-    await this.#end()
   }
 
   /** What was taken from a process that slept may be given to it again before it has ended there. */
@@ -116,10 +115,9 @@ export class Keeper {
   }
 
   async #end(): Promise<void> {
-    const keeping = this.#keeping
-    keeping?.ending.abort()
-    await keeping?.done.catch(() => undefined)
-    if (this.#keeping === keeping) this.#keeping = undefined
+    this.#keeping?.ending.abort()
+    await this.#keeping?.done.catch(() => undefined)
+    this.#keeping = undefined
   }
 
   /** @throws bugs */

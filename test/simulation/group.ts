@@ -11,6 +11,8 @@ interface Member {
   readonly member: GroupMember
   /** What it was told that it has. */
   readonly told: Set<number>
+  /** Settles once it has given up what was taken from it so far. */
+  revoked: Promise<unknown>
 }
 
 /** Who has which partition. Partitions move one by one; a member that is paused or dead loses its own after the session timeout, and may not know. */
@@ -39,7 +41,7 @@ export class Group {
 
   async join(process: SimProcess, member: GroupMember): Promise<Membership> {
     this.#left.delete(process)
-    this.#members.set(process, { member, told: new Set() })
+    this.#members.set(process, { member, told: new Set(), revoked: Promise.resolve() })
     this.#share()
     return { leave: () => this.#leave(process) }
   }
@@ -100,9 +102,11 @@ export class Group {
     this.#remove(process)
   }
 
-  async #revoke(process: SimProcess, { member, told }: Member, partitions: readonly number[]): Promise<void> {
-    const given = partitions.filter(partition => told.delete(partition))
-    if (given.length > 0) await process.run(() => member.revoked(given))
+  async #revoke(process: SimProcess, from: Member, partitions: readonly number[]): Promise<void> {
+    const given = partitions.filter(partition => from.told.delete(partition))
+    // Who leaves may be giving up already what it has: that is waited for, too.
+    if (given.length > 0) from.revoked = Promise.all([from.revoked, process.run(() => from.member.revoked(given))])
+    await from.revoked
   }
 
   #remove(process: SimProcess): void {

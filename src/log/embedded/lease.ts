@@ -11,6 +11,8 @@ interface Joined {
   readonly member: GroupMember
   readonly partitions: readonly number[]
   assigned: boolean
+  /** Settles once it has given up what was last taken from it. */
+  revoked: Promise<void>
   leaving: boolean
 }
 
@@ -45,7 +47,7 @@ export class Lease {
 
   join(topic: Topic, member: GroupMember): Membership {
     const partitions = Array.from({ length: topic.partitions }, (_, partition) => partition)
-    const joined: Joined = { member, partitions, assigned: false, leaving: false }
+    const joined: Joined = { member, partitions, assigned: false, revoked: Promise.resolve(), leaving: false }
     this.#members.add(joined)
     if (this.#running === undefined) this.#running = this.#run()
     else this.#wake()
@@ -107,11 +109,18 @@ export class Lease {
     }
   }
 
-  async #revoke(joined: Joined): Promise<void> {
-    if (!joined.assigned) return
-    joined.assigned = false
+  /** Who leaves may be giving up already what it has: that is waited for, too. */
+  #revoke(joined: Joined): Promise<void> {
+    if (joined.assigned) {
+      joined.assigned = false
+      joined.revoked = this.#tellRevoked(joined)
+    }
+    return joined.revoked
+  }
+
+  async #tellRevoked({ member, partitions }: Joined): Promise<void> {
     try {
-      await joined.member.revoked(joined.partitions)
+      await member.revoked(partitions)
     } catch (error) {
       this.#options.logger.error('Partitions were not given up as they should be', { cause: messageOf(error) })
     }

@@ -6,7 +6,7 @@ import { type Broker, startKafka } from '../test/services/kafka.ts'
 import { readByKcat } from '../test/support/kafka-clients.ts'
 import { differences } from '../test/system/cities.ts'
 import { foldTopic } from '../test/system/kafka-fold.ts'
-import { KafkaProcess } from '../test/system/kafka-processes.ts'
+import { onKafka } from '../test/system/kafka-processes.ts'
 import { entriesOf } from '../test/system/running.ts'
 import { type Answered, openLoop, percentile } from './support/open-loop.ts'
 
@@ -48,8 +48,8 @@ export async function runWrites(options: WritesOptions): Promise<WritesReport> {
   const [broker] = kafka.brokers
   if (broker === undefined) throw new Error('There is a broker')
   const dataDir = mkdtempSync(join(tmpdir(), 'logfold-writes-'))
-  const api = KafkaProcess.start({ bootstrap, dataDir, role: 'api' })
-  const worker = KafkaProcess.start({ bootstrap, dataDir, role: 'worker' })
+  const api = onKafka({ bootstrap, dataDir, role: 'api' })
+  const worker = onKafka({ bootstrap, dataDir, role: 'worker' })
   const processes = [api, worker]
   try {
     for (const each of processes) await each.ready()

@@ -1,14 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { ViewStatus } from '../../src/model/view-status.ts'
 import { guard, release } from '../services/guardian.ts'
 import { freePort } from '../services/ports.ts'
-
-const LOGFOLD = join(import.meta.dirname, '../../src/bin.ts')
-const READY_MS = 90_000
+import { LOGFOLD, Running } from '../system/running.ts'
 
 export interface ProductOptions {
   readonly name: string
@@ -26,7 +21,7 @@ export class Product {
   readonly httpPort: number
   readonly adminPort: number
   readonly #options: ProductOptions
-  #child: ChildProcess | undefined
+  #process: Running | undefined
   #gone: Promise<unknown> = Promise.resolve()
   #frozen = false
 
@@ -43,11 +38,11 @@ export class Product {
   }
 
   get pid(): number {
-    return this.#child?.pid ?? 0
+    return this.#process?.pid ?? 0
   }
 
   get running(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+    return this.#process?.alive === true
   }
 
   get frozen(): boolean {
@@ -58,55 +53,47 @@ export class Product {
   async start(): Promise<void> {
     if (this.running) throw new Error(`${this.name} runs already`)
     const { config, dataDir, role, logFolder } = this.#options
-    const ports = ['--set', `http.port=${this.httpPort}`, '--set', `admin.port=${this.adminPort}`]
-    const args = ['--max-semi-space-size=4', LOGFOLD, 'start', '-c', config, '--data-dir', dataDir, '--role', role, ...ports]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    await once(child, 'spawn')
-    const { pid = 0 } = child
     const file = join(logFolder, `${this.name}.log`)
-    // Pipes, and not the file itself: a limit on the size of its files shall not hit what it says.
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => appendFileSync(file, chunk))
+    const told = (what: string): void => appendFileSync(file, `--- ${new Date().toISOString()} process ${pid} ${what}\n`)
+    const started = new Running({
+      dataDir,
+      command: ['--max-semi-space-size=4', ...LOGFOLD],
+      args: ['-c', config, '--role', role, '--set', `http.port=${this.httpPort}`, '--set', `admin.port=${this.adminPort}`],
+      // Pipes, and not the file itself: a limit on the size of its files shall not hit what it says.
+      said: chunk => appendFileSync(file, chunk),
+    })
+    const { pid } = started
     guard(pid)
-    appendFileSync(file, `--- ${new Date().toISOString()} process ${pid}\n`)
-    this.#child = child
+    told('started')
+    this.#process = started
     this.#frozen = false
-    this.#gone = once(child, 'exit').then(([code, signal]) => {
+    this.#gone = started.ended.then(({ code, signal }) => {
       release(pid)
-      appendFileSync(file, `--- ${new Date().toISOString()} process ${pid} ended with ${signal ?? code}\n`)
+      told(`ended with ${signal ?? code}`)
     })
   }
 
   async ready(): Promise<void> {
-    const until = Date.now() + READY_MS
-    for (let said = 'no answer'; Date.now() < until; await wait(50)) {
-      if (!this.running) throw new Error(`${this.name} ended while it started`)
-      try {
-        const answer = await fetch(`http://127.0.0.1:${this.adminPort}/readyz?verbose`, { signal: AbortSignal.timeout(5_000) })
-        said = await answer.text()
-        if (answer.ok) return
-      } catch {
-      } finally {
-        if (Date.now() >= until) process.stderr.write(`${this.name}: ${said}\n`)
-      }
-    }
-    throw new Error(`${this.name} wasn't ready within ${READY_MS / 1_000} s`)
+    await this.#process?.ready().catch(cause => {
+      throw new Error(`${this.name} isn't ready`, { cause })
+    })
   }
 
   /** Settles once the process is gone. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     if (!this.running) return
     this.thaw()
-    this.#child?.kill(signal)
+    this.#process?.signal(signal)
     await this.#gone
   }
 
   freeze(): void {
-    this.#child?.kill('SIGSTOP')
+    this.#process?.signal('SIGSTOP')
     this.#frozen = true
   }
 
   thaw(): void {
-    this.#child?.kill('SIGCONT')
+    this.#process?.signal('SIGCONT')
     this.#frozen = false
   }
 

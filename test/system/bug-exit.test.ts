@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { configWithOwnBackend } from './own-backend.ts'
-import { owned } from './owned.ts'
-import { type Ran, runLogfold } from './running.ts'
+import { type Ran, Running, runLogfold } from './running.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'logfold-bug-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -17,27 +14,12 @@ async function run(
   wrong: string,
   whenReady?: (adminUrl: string) => Promise<unknown>,
 ): Promise<{ readonly exitCode: number | null; readonly said: string }> {
-  const config = configWithOwnBackend(folder, name, wrong)
-  const args = [join(import.meta.dirname, '../../src/bin.ts'), 'start', '-c', config, '--data-dir', folder]
-  const child = owned(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
-  let said = ''
-  let told = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    told += chunk.toString()
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString()
-  })
-  const late = setTimeout(() => child.kill('SIGTERM'), 60_000)
-  const closed = once(child, 'close')
-  if (whenReady !== undefined) {
-    const adminUrl = (): string => /^ +admin +(http:\/\/[^/\s]+)/m.exec(told)?.[1] ?? ''
-    await vi.waitFor(async () => expect((await fetch(`${adminUrl()}/readyz`)).ok).toBe(true), { timeout: 30_000, interval: 20 })
-    await whenReady(adminUrl())
-  }
-  await closed
+  const running = new Running({ dataDir: folder, args: ['-c', configWithOwnBackend(folder, name, wrong)] })
+  const late = setTimeout(() => running.signal('SIGTERM'), 60_000)
+  if (whenReady !== undefined) await whenReady((await running.ready()).adminUrl)
+  const { code: exitCode } = await running.ended
   clearTimeout(late)
-  return { exitCode: child.exitCode, said }
+  return { exitCode, said: running.stderr }
 }
 
 describe('a bug ends the process with exit code 70, and says what it met:', () => {

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
@@ -8,9 +6,8 @@ import { partitioners } from '../../src/model/partitioner.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { startRedis } from '../services/redis.ts'
 import { quiet } from '../support/quiet.ts'
-import { owned } from './owned.ts'
 import { reshardPoints } from './reshard-points.ts'
-import { entriesOf, LOGFOLD, runLogfold, startLogfold, temporaryFolder } from './running.ts'
+import { entriesOf, Running, runLogfold, startLogfold, temporaryFolder } from './running.ts'
 
 const PARTITIONS = 10
 const partitionOf = (id: string): number => partitioners.murmur2(Buffer.from(id), PARTITIONS)
@@ -73,7 +70,7 @@ describe.each(stores)('a process that is killed at each step of its work, with %
     store = await startStore()
     const config = join(folder.path, 'logfold.yaml')
     expect(await runLogfold(['init', kind, '-c', config])).toMatchObject({ exitCode: 0 })
-    args = ['-c', config, '--data-dir', folder.path, ...[...store.set, 'http.port=0', 'admin.port=0'].flatMap(each => ['--set', each])]
+    args = ['-c', config, ...store.set.flatMap(each => ['--set', each])]
     await write()
   })
   afterAll(async () => {
@@ -113,16 +110,11 @@ describe.each(stores)('a process that is killed at each step of its work, with %
 
   /** Settles with how the process ended. */
   async function startWith(point: string): Promise<{ readonly signal: NodeJS.Signals | null; readonly said: string }> {
-    const env = { ...process.env, LOGFOLD_FAIL_POINT: point }
-    const child = owned(spawn(process.execPath, [...LOGFOLD, 'start', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] }))
-    let said = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString()
-    })
-    const late = setTimeout(() => child.kill('SIGTERM'), 60_000)
-    await once(child, 'close')
+    const running = new Running({ dataDir: folder.path, args, env: { LOGFOLD_FAIL_POINT: point } })
+    const late = setTimeout(() => running.signal('SIGTERM'), 60_000)
+    const { signal } = await running.ended
     clearTimeout(late)
-    return { signal: child.signalCode, said }
+    return { signal, said: running.stderr }
   }
 
   it.each(

@@ -2,8 +2,8 @@ import kafkajs from 'kafkajs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Broker, type KafkaCluster, kcat, startKafka } from '../services/kafka.ts'
 import { administer } from '../support/kafka-reading.ts'
-import { type Answer, KafkaProcess, type ProcessOptions, put } from './kafka-processes.ts'
-import { temporaryFolder } from './running.ts'
+import { type Answer, onKafka, type ProcessOptions, put } from './kafka-processes.ts'
+import { type Ended, type Running, temporaryFolder } from './running.ts'
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 
@@ -17,7 +17,7 @@ describe('logfold on a Kafka that goes away:', () => {
   let names = 0
   let topic: string
   let folder: ReturnType<typeof temporaryFolder>
-  const processes = new Set<KafkaProcess>()
+  const processes = new Set<Running>()
 
   beforeAll(async () => {
     kafka = await startKafka()
@@ -36,6 +36,10 @@ describe('logfold on a Kafka that goes away:', () => {
 
   /** How a process ends that was asked to. */
   const ZERO = { code: 0, signal: null, tookMs: expect.toSatisfy(ms => ms < 15_000) }
+  const endsIn = async (process: Running): Promise<Ended & { readonly tookMs: number }> => {
+    const askedMs = performance.now()
+    return { ...(await process.end('SIGTERM')), tookMs: performance.now() - askedMs }
+  }
 
   const broker = (): Broker => {
     const [first] = kafka.brokers
@@ -43,23 +47,22 @@ describe('logfold on a Kafka that goes away:', () => {
     return first
   }
   /** Of this test's own topic, group and store. */
-  const start = async (role: ProcessOptions['role'], others: readonly string[] = []): Promise<KafkaProcess> => {
+  const start = async (role: ProcessOptions['role'], others: readonly string[] = []): Promise<Running> => {
     const views = others.flatMap(view => ['--set', `views.${view}={topic: ${topic}, partitions: ${PARTITIONS}, backend: local}`])
     const args = ['--set', `views.job.topic=${topic}`, '--set', `log.namespace=${topic}`, ...views]
-    const started = KafkaProcess.start({ bootstrap: kafka.bootstrap, dataDir: folder.path, role, args })
+    const started = onKafka({ bootstrap: kafka.bootstrap, dataDir: folder.path, role, args })
     processes.add(started)
-    await started.listens()
-    return started
+    return await started.listens()
   }
-  const both = async (): Promise<{ readonly api: KafkaProcess; readonly worker: KafkaProcess }> => {
+  const both = async (): Promise<{ readonly api: Running; readonly worker: Running }> => {
     const [api, worker] = await Promise.all([start('api'), start('worker')])
     await Promise.all([api.ready(), worker.ready()])
     return { api, worker }
   }
-  const untilWritten = async (api: KafkaProcess, id: string, value: unknown): Promise<void> => {
+  const untilWritten = async (api: Running, id: string, value: unknown): Promise<void> => {
     await expect.poll(async () => (await put(api.url, 'job', id, value)).status, { timeout: 60_000, interval: 100 }).toBe(200)
   }
-  const get = async (api: KafkaProcess, id: string): Promise<unknown> => {
+  const get = async (api: Running, id: string): Promise<unknown> => {
     const response = await fetch(`${api.url}/api/job/${id}`)
     const body: unknown = await response.json()
     return [response.status, body]
@@ -121,7 +124,7 @@ describe('logfold on a Kafka that goes away:', () => {
   it('away when they start: they start, say so, and serve once it is there', async () => {
     await broker().kill()
     const [api, worker] = await Promise.all([start('api'), start('worker')])
-    await Promise.all([api.said('Kafka is away; trying on'), worker.said('Kafka is away; trying on')])
+    await Promise.all([api.logged('Kafka is away; trying on'), worker.logged('Kafka is away; trying on')])
     expect(await put(api.url, 'job', 'early', 1)).toMatchObject({ status: 503, code: 'log-unavailable' })
     expect((await fetch(`${api.adminUrl}/livez`)).status).toBe(200)
     const readyz = await fetch(`${api.adminUrl}/readyz`)
@@ -141,7 +144,7 @@ describe('logfold on a Kafka that goes away:', () => {
     const write = (nth: number): Promise<Answer | undefined> => put(api.url, 'job', `id-${nth}`, nth).catch(() => undefined)
     for (let nth = 0; nth < 200; nth++) answers.push(write(nth))
     await answers[0]
-    const ended = await Promise.all([api.end('SIGTERM'), worker.end('SIGTERM')])
+    const ended = await Promise.all([endsIn(api), endsIn(worker)])
     expect(ended).toEqual([ZERO, ZERO])
     expect(Math.max(...ended.map(({ tookMs }) => tookMs))).toBeLessThan(6_000)
     const told = await Promise.all(answers)
@@ -157,7 +160,7 @@ describe('logfold on a Kafka that goes away:', () => {
     const { api, worker } = await both()
     await broker().kill()
     await expect.poll(async () => (await put(api.url, 'job', 'lost', 1)).code).toBe('log-unavailable')
-    const ended = await Promise.all([api.end('SIGTERM'), worker.end('SIGTERM')])
+    const ended = await Promise.all([endsIn(api), endsIn(worker)])
     expect(ended, api.stderr + worker.stderr).toEqual([ZERO, ZERO])
     expect(Math.max(...ended.map(({ tookMs }) => tookMs))).toBeLessThan(6_000)
   })
@@ -170,7 +173,7 @@ describe('logfold on a Kafka that goes away:', () => {
       const underWay = put(api.url, 'job', 'under-way', 2)
       // Answered while the write waits: the API has taken it.
       expect(await get(api, 'before')).toEqual([200, 1])
-      const ended = await Promise.all([api.end('SIGTERM'), worker.end('SIGTERM')])
+      const ended = await Promise.all([endsIn(api), endsIn(worker)])
       expect(ended, api.stderr + worker.stderr).toEqual([ZERO, ZERO])
       expect(await underWay).toMatchObject({ status: 504, code: 'outcome-unknown' })
     } finally {
@@ -183,7 +186,7 @@ describe('logfold on a Kafka that goes away:', () => {
     await worker.ready()
     broker().freeze()
     try {
-      expect(await worker.end('SIGTERM'), worker.stderr).toEqual(ZERO)
+      expect(await endsIn(worker), worker.stderr).toEqual(ZERO)
     } finally {
       broker().thaw()
     }
@@ -192,7 +195,7 @@ describe('logfold on a Kafka that goes away:', () => {
   it('a worker that is killed with -9 is replaced by another', async () => {
     const [api, one, other] = await Promise.all([start('api'), start('worker'), start('worker')])
     await Promise.all([api.ready(), one.ready(), other.ready()])
-    await Promise.all([one.said('Folding'), other.said('Folding')])
+    await Promise.all([one.logged('Folding'), other.logged('Folding')])
     await one.end('SIGKILL')
     processes.delete(one)
     const killedMs = performance.now()
@@ -223,8 +226,8 @@ describe('a worker that Kafka doesn’t let into its group', () => {
     try {
       const args = ['--set', 'log.sasl={mechanism: plain, username: worker, password: secret}']
       const bootstrap = kafka.brokers[0]?.addresses.SASL ?? ''
-      const worker = KafkaProcess.start({ bootstrap, dataDir: folder.path, role: 'worker', args })
-      expect(await worker.ended()).toMatchObject({ code: 69, signal: null })
+      const worker = onKafka({ bootstrap, dataDir: folder.path, role: 'worker', args })
+      expect(await worker.ended).toMatchObject({ code: 69, signal: null })
       const error = worker.stderr.slice(worker.stderr.indexOf('error: '))
       // Of the two that it joins, whichever it comes to first.
       const [group = ''] = /logfold\.job(@1|\.keeper)/.exec(error) ?? []

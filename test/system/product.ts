@@ -1,14 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import type { ViewStatus } from '../../src/model/view-status.ts'
-import { owned } from './owned.ts'
-import { LOGFOLD, runLogfold, temporaryFolder } from './running.ts'
-
-/** Longer than anything takes that is waited for, on a busy machine. */
-const PATIENCE_MS = 60_000
+import { Running, runLogfold, temporaryFolder } from './running.ts'
 
 /** What an operator meets of view job, wherever they look. */
 export interface Met {
@@ -51,13 +43,6 @@ export const metWell = (get: Told, next: readonly string[] = []): Met => ({
   put: '200',
 })
 
-export interface ProductOptions {
-  readonly dataDir: string
-  readonly args?: readonly string[]
-}
-
-type Line = Readonly<Record<string, unknown>>
-
 /** The processes of one test, one after another on one data folder. */
 export class Products implements AsyncDisposable {
   #args: readonly string[]
@@ -82,7 +67,7 @@ export class Products implements AsyncDisposable {
   }
 
   async start(...args: readonly string[]): Promise<Product> {
-    const product = await Product.start({ dataDir: this.dataDir, args: [...this.#args, ...args] })
+    const product = await new Product({ dataDir: this.dataDir, args: [...this.#args, ...args] }).listens()
     this.#started.push(product)
     return product
   }
@@ -107,63 +92,12 @@ export class Products implements AsyncDisposable {
   }
 }
 
-/** logfold as a process of its own, which need not become ready; what it logs is kept. */
-export class Product {
-  readonly #child: ChildProcess
-  readonly #closed: Promise<unknown>
-  #out = ''
-  #err = ''
-
-  private constructor(child: ChildProcess) {
-    this.#child = child
-    this.#closed = once(child, 'close')
-    child.stdout?.on('data', (chunk: Buffer) => {
-      this.#out += chunk.toString()
-    })
-    child.stderr?.on('data', (chunk: Buffer) => {
-      this.#err += chunk.toString()
-    })
-  }
-
-  /** Settles once it has told its addresses. */
-  static async start({ dataDir, args = [] }: ProductOptions): Promise<Product> {
-    const set = ['http.port=0', 'admin.port=0', 'logging.format=json'].flatMap(each => ['--set', each])
-    const all = [...LOGFOLD, 'start', '--data-dir', dataDir, ...set, ...args]
-    const product = new Product(owned(spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] })))
-    await product.#until(() => /\/admin\/views\n/.test(product.#out))
-    return product
-  }
-
-  get url(): string {
-    return this.#address('(?:app|api)')
-  }
-
-  get adminUrl(): string {
-    return this.#address('admin')
-  }
-
-  /** Settles with the first line that has this message, and is about this shard. */
-  async logged(message: string, shard?: string): Promise<Line> {
-    const find = (): Line | undefined => this.#lines().find(line => line.msg === message && (shard === undefined || line.shard === shard))
-    await this.#until(() => find() !== undefined)
-    return find() ?? {}
-  }
-
-  /** Whether a line has this message so far. */
-  has(message: string): boolean {
-    return this.#lines().some(({ msg }) => msg === message)
-  }
-
+/** logfold as a process on view job, as an operator meets it. */
+export class Product extends Running {
   /** Settles once the worker has stopped the view, with what it logged of that. */
-  async stopped(): Promise<Line> {
+  async stopped(): Promise<Readonly<Record<string, unknown>>> {
     const { code, reason, remedy } = await this.logged('The view was stopped for safety')
     return { code, reason, remedy }
-  }
-
-  /** Settles with itself. */
-  async ready(): Promise<this> {
-    await this.#until(async () => (await fetch(`${this.adminUrl}/readyz`)).ok)
-    return this
   }
 
   /** @param id of an entry that is there, if any is */
@@ -183,11 +117,6 @@ export class Product {
     }
   }
 
-  /** What `logfold status job` tells, as programs read it. */
-  async status(): Promise<ViewStatus> {
-    return (await (await fetch(`${this.adminUrl}/admin/views/job`)).json()) as ViewStatus
-  }
-
   /** Runs each command that a text names, in the order of the text. */
   async run(text = ''): Promise<void> {
     for (const [command] of text.matchAll(/logfold (?:reload|rebuild job|reshard (?:switch|complete) job|reshard create job --to \w+)/g)) {
@@ -202,7 +131,7 @@ export class Product {
   async follow(remedy = ''): Promise<number | null> {
     await this.run(remedy)
     const next = /(?:is verified: switch to it with (logfold reshard switch job)|is still fed: take it away with (logfold reshard complete job))/
-    await this.#until(async () => {
+    await this.until('has one generation, which serves', async () => {
       const { generations, next_steps } = await this.status()
       const [, ...commands] = next.exec(next_steps.join('\n')) ?? []
       await this.run(commands.join(' '))
@@ -222,27 +151,6 @@ export class Product {
 
   delete(id: string): Promise<Told> {
     return tell(fetch(`${this.url}/api/job/${id}`, { method: 'DELETE' }))
-  }
-
-  /** Settles once the process is gone. */
-  async end(signal: NodeJS.Signals): Promise<void> {
-    this.#child.kill(signal)
-    await this.#closed
-  }
-
-  #lines(): readonly Line[] {
-    return this.#err.split('\n').flatMap(line => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as Line] : []))
-  }
-
-  #address(name: string): string {
-    return new RegExp(`^ +${name} +(http://[^/\\s]+)`, 'm').exec(this.#out)?.[1] ?? ''
-  }
-
-  async #until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-    for (const endMs = performance.now() + PATIENCE_MS; !(await isSo()); await wait(20)) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error(`logfold ended: ${this.#err}`)
-      if (performance.now() > endMs) throw new Error(`It is not so yet: ${this.#err.slice(-4_000)}`)
-    }
   }
 }
 

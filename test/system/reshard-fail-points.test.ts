@@ -19,12 +19,12 @@ async function die(world: World, deaths: Deaths, first?: (member: Member) => Pro
     await world.append(nth === 0 ? ENTRIES : 300)
     const member = await world.start('all', death)
     const reads = new Reads(member, world.fixed)
-    const ordering = nth === 0 && member.running ? first?.(member) : undefined
+    const ordering = nth === 0 && member.alive ? first?.(member) : undefined
     // One that doesn't come there ends otherwise.
     const late = setTimeout(() => member.signal('SIGTERM'), LATE_MS)
-    const [ended] = await Promise.all([member.ended(), ordering])
+    const [ended] = await Promise.all([member.ended, ordering])
     clearTimeout(late)
-    expect([death, ended]).toEqual([death, 'SIGKILL'])
+    expect([death, ended.signal]).toEqual([death, 'SIGKILL'])
     expect([death, await reads.end()]).toEqual([death, []])
   }
 }
@@ -37,13 +37,13 @@ async function endsAs(world: World, generations: string): Promise<void> {
   await world.holds(member)
   expect(await reads.end()).toEqual([])
   expect(reads.right).toBeGreaterThan(0)
-  expect(await member.end('SIGTERM')).toBe(0)
+  expect(await member.end('SIGTERM')).toEqual({ code: 0, signal: null })
 }
 
 /** A verb whose process may end before it answers. */
 async function ask(member: Member, ...order: Parameters<Member['order']>): Promise<void> {
   await member.ready()
-  await Promise.race([member.order(...order), member.ended()]).catch(() => member.ended())
+  await Promise.race([member.order(...order), member.ended]).catch(() => member.ended)
 }
 
 describe.concurrent('a process that is killed again and again, at each step,', () => {

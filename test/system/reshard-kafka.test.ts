@@ -53,7 +53,7 @@ describe('two workers and two API processes on Kafka and two Redis servers', { t
   it('of which an API process is killed just as it went over: started again, it serves what the others serve', async () => {
     await other.seesGenerations('1 serving, 2 verified')
     expect(await api.order('switch')).toMatchObject({ outcome: 'accepted' })
-    expect(await other.ended()).toBe('SIGKILL')
+    expect(await other.ended).toMatchObject({ signal: 'SIGKILL' })
     other = await (await world.start('api')).ready()
     for (const each of [api, other]) {
       await each.seesGenerations('1 previous, 2 serving')

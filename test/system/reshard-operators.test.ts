@@ -97,7 +97,7 @@ describe('a worker and two API processes, which are asked', { timeout: 100_000 }
   it('through a process that is killed when the log has the command: who asked is told that it is not known, and it is done', async () => {
     const killed = await (await world.start('api', 'control/sent')).ready()
     const { exitCode, stderr } = await run(killed, ['rebuild', 'job', '--until', 'completed'])
-    expect(await killed.ended()).toBe('SIGKILL')
+    expect(await killed.ended).toMatchObject({ signal: 'SIGKILL' })
     expect([exitCode, stderr.includes('See whether it was done, and repeat it if not: logfold reshard status job')]).toEqual([1, true])
     const { generations } = await apis[0].sees('another generation', status => status.generations.length === 2)
     await worker.seesGenerations(`${generations[1]?.number} serving`)

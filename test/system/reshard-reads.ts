@@ -41,7 +41,7 @@ export class Reads {
 
   async #read(): Promise<void> {
     const ids = [...this.#fixed.entries.keys(), ...this.#fixed.deleted]
-    for (let at = 0; !this.#ended && this.#member.running; at++) {
+    for (let at = 0; !this.#ended && this.#member.alive; at++) {
       if (at % LIST_EVERY === LIST_EVERY - 1) await this.#list()
       else await this.#get(ids[(at * 7) % ids.length] ?? '')
       await wait(EVERY_MS)

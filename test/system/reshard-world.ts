@@ -49,9 +49,6 @@ export class World implements AsyncDisposable {
       log,
       backends: { local: { kind: 'sqlite', path: 'local.sqlite' }, other: { kind: 'sqlite', path: 'other.sqlite' }, ...backends },
       views: { job: { topic: 'job', partitions: PARTITIONS, backend } },
-      http: { port: 0 },
-      admin: { port: 0 },
-      logging: { format: 'json' },
     }
     writeFileSync(this.#config, JSON.stringify(config))
   }
@@ -60,9 +57,12 @@ export class World implements AsyncDisposable {
     return this.#folder.path
   }
 
+  /** @param failPoint NAME or NAME:NTH, where it ends as by kill -9. Settles once it has told its addresses, or ended */
   async start(role: 'all' | 'api' | 'worker', failPoint?: string): Promise<Member> {
-    const member = await Member.start({ config: this.#config, dataDir: this.folder, role, failPoint })
+    const env = failPoint === undefined ? {} : { LOGFOLD_FAIL_POINT: failPoint }
+    const member = new Member({ dataDir: this.folder, args: ['-c', this.#config, '--role', role], env })
     this.#members.push(member)
+    await Promise.race([member.listens(), member.ended])
     return member
   }
 

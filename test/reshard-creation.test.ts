@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { generationOf } from '../src/generations/definition.ts'
 import type { Ordered } from '../src/reshard/orders.ts'
 import { pinned } from './support/commands.ts'
-import { roles, served } from './support/reshard-steps.ts'
+import { served } from './support/reshard-steps.ts'
 import { ReshardWorld, type TestProcess } from './support/reshard-world.ts'
 
 const failing = ({ checks }: Ordered): readonly string[] => checks.filter(({ ok }) => !ok).map(({ name }) => name)
@@ -87,7 +87,7 @@ describe('a generation that is made', () => {
     expect(answer.checks.find(({ name }) => name === 'number-free')?.detail).toBe(
       'No shard of ring3 holds a job@4; what stands there as job@2, job@3 is something else, and is left alone',
     )
-    expect(await roles(process)).toEqual({ 1: 'serving', 4: 'next' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 4: 'next' })
   })
 
   it('is refused while a shard does not say what it holds, another is built, and the definition is too long: all of it at once', async () => {
@@ -101,7 +101,7 @@ describe('a generation that is made', () => {
       errors: [{ pointer: 'two-alive' }, { pointer: 'number-free', detail: expect.stringContaining('b: ') }, { pointer: 'too-large' }],
       remedy: expect.stringContaining('logfold reshard cancel job'),
     })
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'next' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'next' })
   })
 
   it('is not made by a dry run, nor is its topic; nor is that where something speaks against it', async () => {

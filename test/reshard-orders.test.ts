@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LogfoldError } from '../src/model/errors.ts'
 import type { ReshardVerb } from '../src/model/reshard.ts'
 import type { Ordered } from '../src/reshard/orders.ts'
-import { filled, lastCommand, roles, served, verified } from './support/reshard-steps.ts'
+import { filled, lastCommand, served, verified } from './support/reshard-steps.ts'
 import { ReshardWorld, type TestProcess } from './support/reshard-world.ts'
 
 const refusal = async (asked: Promise<unknown>): Promise<LogfoldError> => {
@@ -42,14 +42,14 @@ describe('an operator who moves a view', () => {
     await verified(process, 2)
     expect(await process.ask('switch')).toMatchObject({ generation: 2, outcome: 'accepted', checks: [{ ok: true }, { ok: true }, { ok: true }] })
     expect(await process.ask('switch')).toMatchObject({ generation: 2, outcome: 'nothing' })
-    expect(await roles(process)).toEqual({ 1: 'previous', 2: 'serving' })
+    expect(await process.roles()).toEqual({ 1: 'previous', 2: 'serving' })
     expect(await process.ask('reverse')).toMatchObject({ generation: 1, outcome: 'accepted' })
     expect(await process.ask('reverse')).toMatchObject({ generation: 1, outcome: 'nothing' })
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'next' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'next' })
     expect(await process.ask('switch')).toMatchObject({ generation: 2, outcome: 'accepted' })
     expect(await process.ask('complete')).toMatchObject({ generation: 1, outcome: 'accepted' })
     expect(await process.ask('complete')).toMatchObject({ generation: 1, outcome: 'nothing' })
-    expect(await roles(process)).toEqual({ 1: 'leaving', 2: 'serving' })
+    expect(await process.roles()).toEqual({ 1: 'leaving', 2: 'serving' })
   })
 
   it('pauses, goes on, verifies and cancels what is built, and each command says what it changes', async () => {
@@ -72,7 +72,7 @@ describe('an operator who moves a view', () => {
     expect(await process.ask('verify')).toMatchObject({ outcome: 'accepted' })
     expect(await process.ask('cancel')).toMatchObject({ generation: 2, outcome: 'accepted' })
     expect(await process.ask('cancel')).toMatchObject({ generation: 2, outcome: 'nothing' })
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'leaving' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'leaving' })
   })
 
   it('needs to verify what was reversed only where a shard was folded anew since', async () => {
@@ -195,7 +195,7 @@ describe('what speaks against a switch', () => {
     expect(remedy).toContain('--force readers')
     expect(failing(await process.ask('switch', { dryRun: true }))).toEqual(['not-ready', 'unverified', 'readers'])
     expect(await named(process.ask('switch', { force: ['readers', 'not-ready'] }))).toEqual(['unverified'])
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'next' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'next' })
     world.store('ring3').faults('b').away = false
     await process.canRead(2)
     await poor.close()
@@ -203,7 +203,7 @@ describe('what speaks against a switch', () => {
     const answer = await process.ask('switch', { force: ['unverified', 'readers', 'not-ready', 'left'] })
     expect(failing(answer)).toEqual(['unverified!'])
     expect(await lastCommand(world)).toMatchObject({ command: 'switch', forced: ['unverified'] })
-    expect(await roles(process)).toEqual({ 1: 'previous', 2: 'serving' })
+    expect(await process.roles()).toEqual({ 1: 'previous', 2: 'serving' })
   })
 
   it('is nothing for going back but that it is filled and can be read; nor for completing, but what serves', async () => {

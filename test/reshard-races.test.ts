@@ -7,7 +7,7 @@ import { judge, nothingYet } from '../src/generations/state.ts'
 import { isLogfoldError } from '../src/model/errors.ts'
 import { type ReshardVerb, reshardVerbs } from '../src/model/reshard.ts'
 import type { Ordered } from '../src/reshard/orders.ts'
-import { filled, roles } from './support/reshard-steps.ts'
+import { filled } from './support/reshard-steps.ts'
 import { ReshardWorld, type TestProcess } from './support/reshard-world.ts'
 
 /** Who lives is known only after this has happened: by then the checks go by what was. */
@@ -35,7 +35,7 @@ const once = (happens: () => Promise<unknown>): (() => Promise<unknown>) => {
   }
 }
 
-const steered = (process: TestProcess, rate: number): Promise<void> => process.send({ command: 'steer', view: 'job', generation: 2, rate })
+const steered = (process: TestProcess, rate: number): Promise<unknown> => process.send({ command: 'steer', view: 'job', generation: 2, rate })
 
 describe('a command that comes between the checks and the sending', () => {
   it('has them made once more, and it goes on where the same generation is meant', async () => {
@@ -48,7 +48,7 @@ describe('a command that comes between the checks and the sending', () => {
     })
     expect(answer).toMatchObject({ outcome: 'accepted', generation: 2 })
     expect(looked.length).toBe(2)
-    expect(await roles(process)).toEqual({ 1: 'previous', 2: 'serving' })
+    expect(await process.roles()).toEqual({ 1: 'previous', 2: 'serving' })
   })
 
   it('ends it where another follows, or another generation would be meant; and somebody was quicker, it says', async () => {
@@ -66,7 +66,7 @@ describe('a command that comes between the checks and the sending', () => {
       await process.ask('create', { to: 'ring3' })
     })
     await expect(asked(process, 'switch', exchanged)).rejects.toMatchObject(quicker)
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'leaving', 3: 'next' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'leaving', 3: 'next' })
   })
 
   it('may have done what was asked for', async () => {

@@ -28,6 +28,8 @@ export type Backends = Readonly<Record<string, readonly string[]>>
 
 export interface HostedOptions {
   readonly role?: PresenceRecord['role']
+  /** Whether it folds and keeps the view, as its role says. */
+  readonly works?: boolean
   /** What its config has of the view otherwise. */
   readonly config?: Partial<ViewConfig>
   /** Backends of its config; those of the world, where it isn't said. */
@@ -64,19 +66,22 @@ export class HostedWorld implements AsyncDisposable {
   readonly folder: LogFolder
   /** What the processes met that they shouldn't. */
   readonly bugs: unknown[] = []
+  /** Called one after another, the last first. Each may be called before. */
+  protected readonly ending: (() => Promise<void>)[] = []
   readonly #backends: Backends
+  readonly #partitions: number
   readonly #stores = new Map<string, SharedBackend>()
-  readonly #ending: (() => Promise<void>)[] = []
 
-  private constructor(folder: LogFolder, log: EmbeddedLog, backends: Backends) {
+  protected constructor(folder: LogFolder, log: EmbeddedLog, backends: Backends, partitions: number) {
     this.folder = folder
     this.log = log
     this.#backends = backends
+    this.#partitions = partitions
   }
 
   static async make(backends: Backends = { ring2: ['a', 'b'], ring3: ['c', 'd', 'e'] }): Promise<HostedWorld> {
     const folder = await LogFolder.make()
-    return new HostedWorld(folder, await folder.open(), backends)
+    return new HostedWorld(folder, await folder.open(), backends, viewConfig.partitions)
   }
 
   /** What stands under this name, whoever connects to it. */
@@ -92,7 +97,7 @@ export class HostedWorld implements AsyncDisposable {
   }
 
   async put(entries: Readonly<Record<string, string | null>>, topic = 'job'): Promise<void> {
-    const { partitions } = viewConfig
+    const partitions = this.#partitions
     const found = await this.log.topic({ name: topic, partitions, replication: 1, create: true })
     const records = Object.entries(entries).map(([id, value]) => {
       const key = Buffer.from(id)
@@ -103,7 +108,7 @@ export class HostedWorld implements AsyncDisposable {
 
   /** Starts it, and waits for nothing. */
   async start(options: HostedOptions = {}): Promise<HostedProcess> {
-    const { role = 'all', config = {}, backends = this.#backends, ownLog = false, through = (log: Log) => log } = options
+    const { role = 'all', works = role !== 'api', config = {}, backends = this.#backends, ownLog = false, through = (log: Log) => log } = options
     const opened = ownLog ? await this.folder.open() : this.log
     const log = through(opened)
     const logger = new TestLogger()
@@ -111,7 +116,7 @@ export class HostedWorld implements AsyncDisposable {
     const failed = (error: unknown): unknown => this.bugs.push(error)
     const stores = new Stores({ backends: this.backendsOf(backends), dataDir: this.folder.folder, logger })
     const shared = { log, namespace: 'logfold', logger, failed }
-    const pid = this.#ending.length
+    const pid = this.ending.length
     const describe = (): Omit<PresenceRecord, 'format' | 'uptimeMs'> => ({
       host: 'here',
       pid,
@@ -123,7 +128,7 @@ export class HostedWorld implements AsyncDisposable {
       views: { job: hosted.says() },
     })
     const coordination: Coordination = new Coordination({ ...shared, replication: 1, by: 'test', nowMs: () => performance.now() * SPEED, describe })
-    const view = { ...viewConfig, ...config }
+    const view = { ...viewConfig, partitions: this.#partitions, ...config }
     const options_ = {
       ...shared,
       config: view,
@@ -134,7 +139,7 @@ export class HostedWorld implements AsyncDisposable {
       metrics,
     }
     const hosted: HostedView = new HostedView(options_)
-    if (role !== 'api') hosted.work()
+    if (works) hosted.work()
     const saying = setInterval(() => coordination.describedAnew(), SAY_MS)
     let closing: Promise<void> | undefined
     const end = async (): Promise<void> => {
@@ -147,7 +152,7 @@ export class HostedWorld implements AsyncDisposable {
       closing ??= end()
       return closing
     }
-    this.#ending.push(close)
+    this.ending.push(close)
     const live = (number: number): Live => {
       const found = hosted.live.generation(number)
       if (found === undefined) throw new Error(`There is no generation ${number} here`)
@@ -193,7 +198,7 @@ export class HostedWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const end of this.#ending.splice(0).reverse()) await end()
+    for (const end of this.ending.splice(0).reverse()) await end()
     for (const store of this.#stores.values()) await MemoryBackend.prototype.close.call(store)
     await this.folder[Symbol.asyncDispose]()
     if (this.bugs.length > 0) throw new AggregateError(this.bugs, 'Processes met bugs')

@@ -26,15 +26,10 @@ export async function verified(process: TestProcess, generation: number, differe
 }
 
 async function openingsOf(process: TestProcess, number: number): Promise<Record<string, string>> {
-  const { generation, backend } = process.view.generation(number)?.source() ?? {}
-  if (generation === undefined || backend === undefined) throw new Error('It is not there')
+  const { generation, backend } = process.live(number).source()
   const all = backend.shards.map(async shard => [shard, await backend.admin(generation).opening(shard)] as const)
   return Object.fromEntries(await Promise.all(all))
 }
-
-/** Number → role. */
-export const roles = async (process: TestProcess): Promise<Readonly<Record<number, string>>> =>
-  Object.fromEntries((await process.state()).generations.map(({ number, role }) => [number, role]))
 
 /** The last command in the control topic, as it was written. */
 export async function lastCommand(world: ReshardWorld): Promise<Record<string, unknown>> {

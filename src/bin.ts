@@ -22,8 +22,8 @@ function endByBug(error: unknown): void {
 }
 
 /**
- * What some versions of Node say about node:sqlite on every start, which is as finished as this program needs it; and about a timer of kafkajs that is set into the past, which is
- * harmless (kafkajs 2.2.4, RequestQueue.scheduleCheckPendingRequests).
+ * What some versions of Node say about node:sqlite on every start, which is as finished as this program needs it; and about a timer of kafkajs that
+ * is set into the past, which is harmless (kafkajs 2.2.4, RequestQueue.scheduleCheckPendingRequests).
  */
 function silenceKnownWarnings(): void {
   const emitWarning = process.emitWarning.bind(process)

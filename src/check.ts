@@ -24,8 +24,8 @@ interface Known {
 }
 
 /**
- * Whether the log, each view's topic and each backend can be used, and each generation of the views stands where it should. Makes no topic, but the files that `start`
- * would make.
+ * Whether the log, each view's topic and each backend can be used, and each generation of the views stands where it should. Makes no
+ * topic, but the files that `start` would make.
  */
 export async function checkServers(config: Checked, logger: Logger, openLog: () => Promise<Log>): Promise<readonly CheckResult[]> {
   const { results: ofLog, known } = await checkLog(config, openLog, logger)

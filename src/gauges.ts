@@ -17,7 +17,10 @@ export interface Gauged {
   readonly views: ReadonlyMap<string, LiveView>
 }
 
-/** Sets the gauges that nothing else does: what serves, each second, and what needs a look at the stores every 15 s. Returns what ends it, when no look is under way. */
+/**
+ * Sets the gauges that nothing else does: what serves, each second, and what needs a look at the stores every 15 s. Returns
+ * what ends it, when no look is under way.
+ */
 export function watchGauges(gauged: Gauged): () => Promise<void> {
   let looking: Promise<void> | undefined
   const { shardUp, shardEntries, shardBytes } = gauged.metrics

@@ -92,8 +92,8 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
 }
 
 /**
- * Ends what runs, and closes the rest. What still waits for a server after `ENDING_MS` is cut off, as kill -9 would: checkpoints stand with their data. Nor do timers and
- * sockets that a client library leaves behind keep the process.
+ * Ends what runs, and closes the rest. What still waits for a server after `ENDING_MS` is cut off, as kill -9 would: checkpoints stand with their
+ * data. Nor do timers and sockets that a client library leaves behind keep the process.
  */
 async function end(parts: Parts, running: readonly (() => Promise<void>)[]): Promise<void> {
   const late = Promise.withResolvers<void>()

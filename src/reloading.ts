@@ -24,7 +24,10 @@ const FIXED = ['log', 'namespace', 'dataDir', 'http', 'admin', 'logging'] as con
 /** What of a view isn't part of what a generation is pinned to: how this process writes and reads it, which is fixed when it starts. */
 const FIXED_IN_VIEWS = ['partitioner', 'writable', 'whenBehind', 'replication', 'create'] as const
 
-/** Takes from the config, read again, what a process can take while it runs: backends, shards and views that were added, and other definitions of views, which they don't serve by before somebody says so. */
+/**
+ * Takes from the config, read again, what a process can take while it runs: backends, shards and views that were added, and other definitions of
+ * views, which they don't serve by before somebody says so.
+ */
 export class Reloading {
   readonly #options: ReloadingOptions
   #config: Config

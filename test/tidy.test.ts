@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 /** House rules that neither the compiler nor the linter holds. Function length, `any` and `!` are the linter's (biome.json). */
 
 const LINES_MAX = 300
+/** As the formatter has it for the code (biome.json); it leaves comments as they are. */
+const COLUMNS_MAX = 150
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
   .split('\n')
@@ -115,6 +117,17 @@ const packageOf = (from: string): string =>
 describe('the house is tidy:', () => {
   it('no file is longer than 300 lines', () => {
     expect(sources.filter(file => text(file).split('\n').length - 1 > LINES_MAX)).toEqual([])
+  })
+
+  it('no comment in src is wider than the code', () => {
+    const wide = sources
+      .filter(file => file.startsWith('src/'))
+      .filter(file =>
+        text(file)
+          .split('\n')
+          .some(line => line.length > COLUMNS_MAX && /^\s*(\/\*|\*|\/\/)/.test(line)),
+      )
+    expect(wide).toEqual([])
   })
 
   it('a room imports what it may', () => {

@@ -26,7 +26,9 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** `GET /console`: a page that shows what `/admin/views` says. It holds no data itself, and so needs no token; it asks for one where the data does. */
+/**
+ * `GET /console`: a page that shows what `/admin/views` says. It holds no data itself, and so needs no token; it asks for one where the data does.
+ */
 export const consoleRoute: RequestHandler = (request, response) => {
   readQuery(request.url, [])
   response.setHeader('Content-Type', 'text/html; charset=utf-8')

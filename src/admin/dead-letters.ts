@@ -9,7 +9,10 @@ import { limits } from '../model/limits.ts'
 import { members } from './body.ts'
 import type { Verbs } from './verbs.ts'
 
-/** `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total, complete}`. `after` is where the last page ended: its `next`, or a letter. */
+/**
+ * `GET /admin/views/:view/deadletters`: a page of them, `{items, next, total, complete}`. `after` is where the
+ * last page ended: its `next`, or a letter.
+ */
 export const deadLettersRoute =
   (viewOf: (name: string) => View): RequestHandler<{ view: string }> =>
   (request, response) => {
@@ -27,8 +30,8 @@ export const deadLettersRoute =
   }
 
 /**
- * `GET /admin/views/:view/deadletters/:letter`: one of them with its bytes. `key` and `value` are there where they are text; `keyBase64` and `valueBase64`
- * always, null for a null key or value.
+ * `GET /admin/views/:view/deadletters/:letter`: one of them with its bytes. `key` and `value` are there where they are text; `keyBase64` and
+ * `valueBase64` always, null for a null key or value.
  */
 export const deadLetterRoute =
   (viewOf: (name: string) => View): RequestHandler<{ view: string; letter: string }> =>
@@ -45,7 +48,10 @@ export const deadLetterRoute =
     })
   }
 
-/** `POST /admin/views/:view/deadletters/:letter/replay`: folds its record again. `{letter, kind, …}`, where `kind` says what became of it: that it is still faulty is an answer, too. */
+/**
+ * `POST /admin/views/:view/deadletters/:letter/replay`: folds its record again. `{letter, kind, …}`, where `kind` says what became of it:
+ * that it is still faulty is an answer, too.
+ */
 export const replayRoute =
   (viewOf: (name: string) => View, verbs: Verbs): RequestHandler<{ view: string; letter: string }> =>
   async (request, response) => {

@@ -13,8 +13,8 @@ type Route = RequestHandler<{ view: string }>
 
 export interface VerifyRoutes {
   /**
-   * `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. With `{next: true}` it isn't what serves that is meant, but the
-   * generation that is to: then it is a verb of generations like the others, and answers as they do.
+   * `POST`, `{repair?, rate?}`: starts it or joins the one under way. 202 with its status. With `{next: true}` it isn't what serves that is meant,
+   * but the generation that is to: then it is a verb of generations like the others, and answers as they do.
    */
   readonly start: Route
   /** `GET`: how it goes, or how the last one went. */

@@ -5,8 +5,8 @@ import { reaches, type Target } from './shard-watch.ts'
 import type { Visibility } from './visibility.ts'
 
 /**
- * `Logfold-After`: places a reader has seen, so that it never goes back in time. A list `partition:offset,…`, which may be empty; the later one counts
- * where a partition comes twice.
+ * `Logfold-After`: places a reader has seen, so that it never goes back in time. A list `partition:offset,…`, which may be empty; the later
+ * one counts where a partition comes twice.
  * @throws invalid-offset where it can't be read, or names a partition that the topic doesn't have
  */
 export function readAfter(header: string, partitions: number): readonly Target[] {
@@ -65,7 +65,8 @@ async function refuseBeyondEnd(serving: Serving, targets: readonly Target[]): Pr
 }
 
 /**
- * The last offset that all the shards vouch for, one a partition, as `Logfold-Offset` says it. A partition of which nothing is vouched for is left out.
+ * The last offset that all the shards vouch for, one a partition, as `Logfold-Offset` says it. A partition of
+ * which nothing is vouched for is left out.
  * @throws not-caught-up where a shard no longer reaches the targets: an older state of it came back, perhaps before it was read
  */
 export async function vouchedPlaces(

@@ -16,8 +16,8 @@ interface Pending {
 }
 
 /**
- * Appends lines in order, some at a time. A line that is merely invalid is answered so, and the next one goes on. Once the log gave no certain answer nothing more
- * is sent: a later line of the same id could come before the earlier one is repeated.
+ * Appends lines in order, some at a time. A line that is merely invalid is answered so, and the next one goes on. Once the log gave no certain answer
+ * nothing more is sent: a later line of the same id could come before the earlier one is repeated.
  */
 export class BulkAppend {
   readonly #view: View

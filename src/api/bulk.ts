@@ -18,8 +18,9 @@ const BATCH_LINES_MAX = 1000
 const HELD_BYTES_MAX = 32_000_000
 
 /**
- * Takes lines as they come, appends them in order, and answers each in turn. Holds a chunk of the body, a line, and the answers that the client hasn't read.
- * What is left of a line when the client goes away is not taken. With `Prefer: wait` the end of the answer waits until the last line is visible.
+ * Takes lines as they come, appends them in order, and answers each in turn. Holds a chunk of the body, a line, and the answers
+ * that the client hasn't read. What is left of a line when the client goes away is not taken. With `Prefer: wait` the end of the
+ * answer waits until the last line is visible.
  */
 export async function sendBulk(apiView: ApiView, source: Source, request: Request<object>, response: Response): Promise<void> {
   const { view } = apiView

@@ -6,8 +6,8 @@ const ANSWER_HEADERS = 'ETag, Link, Location, Logfold-Generation, Logfold-Offset
 const PREFLIGHT_SECONDS = 600
 
 /**
- * Lets pages of these origins use the API; `*` is any. Origins are compared as a whole. Without any, a page of another origin can neither read nor, as
- * every write is of a kind that a browser asks about first, write.
+ * Lets pages of these origins use the API; `*` is any. Origins are compared as a whole. Without any, a page of another origin can neither read nor,
+ * as every write is of a kind that a browser asks about first, write.
  */
 export function cors(origins: readonly string[]): RequestHandler {
   const any = origins.includes('*')

@@ -7,7 +7,8 @@ export const encodeCursor = (generation: Generation, cursor: string): string =>
   Buffer.from(JSON.stringify([generation.uid, cursor])).toString('base64url')
 
 /**
- * The store's own cursor. An ordered list goes on in any generation, as its cursor is a place among the keys; else it belongs to the one it came from.
+ * The store's own cursor. An ordered list goes on in any generation, as its cursor is a place among the keys;
+ * else it belongs to the one it came from.
  * @throws invalid-parameter, cursor-expired
  */
 export function decodeCursor(generation: Generation, encoded: string): string {

@@ -75,8 +75,8 @@ function nextAddress(view: string, { limit, prefix }: Query<'page'>, next: strin
 }
 
 /**
- * The first page comes before the head of the answer, so that a store that is away is still a problem document. `Logfold-Offset` has to be taken after
- * the values, so here it is a trailer.
+ * The first page comes before the head of the answer, so that a store that is away is still a problem document. `Logfold-Offset` has to be taken
+ * after the values, so here it is a trailer.
  */
 async function streamAll(request: Request, response: Response, read: Read, query: Query<'all'>, shape: ListShape): Promise<void> {
   const writer = new ListWriter(shape, read.serving.generation.format)

@@ -3,8 +3,8 @@ import type { ViewFormat } from '../model/generation.ts'
 import type { Entry } from '../model/view-backend.ts'
 
 /**
- * How a list is written: before, between and after its entries, and an entry itself. A value of a json view goes in as its stored bytes; nothing is parsed, so that
- * numbers of any size, names that occur twice and white space stay.
+ * How a list is written: before, between and after its entries, and an entry itself. A value of a json view goes in as its stored bytes; nothing is
+ * parsed, so that numbers of any size, names that occur twice and white space stay.
  */
 export interface ListShape {
   readonly contentType: string

@@ -11,8 +11,8 @@ const valueTypes: Readonly<Record<ViewFormat, string>> = {
 }
 
 /**
- * Which of the types on offer the body has. None of them is one that a browser sends without asking (CORS), and no type at all isn't either: so a foreign
- * page can't write.
+ * Which of the types on offer the body has. None of them is one that a browser sends without asking (CORS), and no type at all
+ * isn't either: so a foreign page can't write.
  * @throws unsupported-media-type, for another charset than UTF-8 and for a compressed body, too
  */
 export function bodyType(headers: IncomingHttpHeaders, format: ViewFormat, bulk: 'bulk' | 'value only'): 'value' | 'bulk' {

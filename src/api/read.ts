@@ -21,8 +21,8 @@ const LATE_READ_MS = 60_000
 const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed'] as const
 
 /**
- * Does a read, from what serves; and where that turns out to be gone before anything was answered, from what serves then. So long the generation isn't taken away; a read that takes longer than it may is cut
- * off.
+ * Does a read, from what serves; and where that turns out to be gone before anything was answered, from what serves then. So long the generation
+ * isn't taken away; a read that takes longer than it may is cut off.
  * @throws view-folding, view-stopped, invalid-offset, not-caught-up, topic-mismatch, topic-missing, and what the store throws
  */
 export async function reading(
@@ -98,7 +98,10 @@ async function beginRead(
   }
 }
 
-/** Says that the values may be old. @throws view-behind where the view doesn't serve old values, or the head of the answer is gone without saying so */
+/**
+ * Says that the values may be old.
+ * @throws view-behind where the view doesn't serve old values, or the head of the answer is gone without saying so
+ */
 function markStale({ name }: View, serving: Serving, shards: readonly string[], response: Response): void {
   if (serving.assess(shards) === 'current') return
   if (!response.headersSent) response.setHeader('Logfold-Stale', 'true')

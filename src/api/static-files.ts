@@ -1,8 +1,8 @@
 import express, { type RequestHandler } from 'express'
 
 /**
- * The page's own scripts, styles and pictures run, and nothing else does: no inline script, no other server, no frame around it. So an entry that holds
- * HTML stays text.
+ * The page's own scripts, styles and pictures run, and nothing else does: no inline script, no other server, no frame around
+ * it. So an entry that holds HTML stays text.
  */
 const POLICY = [
   "default-src 'self'",

@@ -119,7 +119,10 @@ export const lettersPath = (view: string): string => `/admin/views/${encodeURICo
 /** As people see it, and may name it. */
 export const calledLetter = (letter: DeadLetter): string => (letter.otherTopic ? letter.letter : formatLetterPlace(letter))
 
-/** One after the other. A letter that isn't there, or is of another topic or generation, doesn't keep the others from their turn; a server that isn't does. */
+/**
+ * One after the other. A letter that isn't there, or is of another topic or generation, doesn't keep the others
+ * from their turn; a server that isn't does.
+ */
 async function run(verb: Verb, view: string, named: readonly string[], flags: VerbFlags, io: Io): Promise<number> {
   const choices = verb.choices.filter(({ option }) => flags[option] === true)
   if (choices.length > 0 === named.length > 0) {

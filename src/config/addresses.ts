@@ -5,7 +5,8 @@ import { ADMIN_PORT, HOST, HTTP_PORT } from './schema.ts'
 import { readSource } from './source.ts'
 
 /**
- * Where the listener of the config is reached from this machine. Looks at nothing else in the config: what is wrong elsewhere doesn't keep a client from working.
+ * Where the listener of the config is reached from this machine. Looks at nothing else in the config: what is wrong
+ * elsewhere doesn't keep a client from working.
  * @throws config-invalid where the file can't be read, or host or port are no use to a client.
  */
 export function listenerUrl(listener: 'http' | 'admin', options: ConfigOptions): string {

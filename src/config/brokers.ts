@@ -9,7 +9,9 @@ export interface WrittenBroker {
   readonly ordinal: number | undefined
 }
 
-/** Out of a list, or out of text with commas between them, as one variable holds it; or both. What is empty is left out, as Kafka's own clients do. */
+/**
+ * Out of a list, or out of text with commas between them, as one variable holds it; or both. What is empty is left out, as Kafka's own clients do.
+ */
 export function brokersIn(written: string | readonly string[]): readonly WrittenBroker[] {
   const items = typeof written === 'string' ? [written] : written
   return items.flatMap((text, item) => {

@@ -28,8 +28,8 @@ const EXPRESSION = /\$\$\{|\$\{([^}]*)(\}?)/g
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
 
 /**
- * Puts values in place of `${VAR}`, `${VAR:-default}` (where it is unset or empty) and `${file:PATH}` (without the last line end). `$${` stands for `${`.
- * What can't be replaced stays, and is told in `faults`.
+ * Puts values in place of `${VAR}`, `${VAR:-default}` (where it is unset or empty) and `${file:PATH}` (without the last line end). `$${` stands for
+ * `${`. What can't be replaced stays, and is told in `faults`.
  */
 export function interpolate(source: string, surroundings: Surroundings): Interpolation {
   const secrets: string[] = []

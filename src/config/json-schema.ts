@@ -20,7 +20,8 @@ export interface CompiledSchema {
 }
 
 /**
- * Compiles a JSON Schema, draft 7 or 2020-12 (the default, where `$schema` doesn't say). At most 20 errors of a value are told, and of a very large value one.
+ * Compiles a JSON Schema, draft 7 or 2020-12 (the default, where `$schema` doesn't say). At most 20 errors of a value
+ * are told, and of a very large value one.
  * @throws config-invalid where it is no schema, of another draft, or refers to something that isn't in it.
  */
 export function compileJsonSchema(document: unknown): CompiledSchema {

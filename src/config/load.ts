@@ -26,8 +26,9 @@ export interface ConfigOptions extends SourceOptions {
 }
 
 /**
- * Reads, completes and checks the config: which file (`source`); its text as a tree that knows where each value stands (`yaml`, `interpolate`, `overrides`);
- * against the schemas (`validate`, `issues`); what no schema can say (`log`, `backends`, `views`, `listeners`, `own-files`); and for showing (`printable`).
+ * Reads, completes and checks the config: which file (`source`); its text as a tree that knows where each value stands (`yaml`,
+ * `interpolate`, `overrides`); against the schemas (`validate`, `issues`); what no schema can say (`log`, `backends`, `views`,
+ * `listeners`, `own-files`); and for showing (`printable`).
  * @throws config-invalid with every fault there is: `pointer` is `file:line:column key`, or the flag and the key.
  */
 export async function loadConfig(options: ConfigOptions, kinds: BackendKinds): Promise<Config> {

@@ -15,7 +15,9 @@ const PART_LENGTH_MIN = 4
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/
 const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i
 
-/** A copy in which nothing secret can be read: values of and below telling keys, private keys, what came out of files, and who logs in where in URLs. */
+/**
+ * A copy in which nothing secret can be read: values of and below telling keys, private keys, what came out of files, and who logs in where in URLs.
+ */
 export function masked(value: unknown, secrets: ReadonlySet<string>, hidden = false, key?: string): unknown {
   if (Array.isArray(value)) return value.map(item => masked(item, secrets, hidden, key))
   if (typeof value === 'object' && value !== null) {

@@ -4,8 +4,8 @@ import { addIssues, flatIssues, issuePath, type Section } from './issues.ts'
 import { getIn } from './tree.ts'
 
 /**
- * Checks a section of the tree. A value that was wholly one `${…}`, and that is at fault as what YAML made of it, is tried as the text it came from: a
- * password of digits stays a password. What is at fault is told; the result is then undefined.
+ * Checks a section of the tree. A value that was wholly one `${…}`, and that is at fault as what YAML made of it, is tried as the text it came from:
+ * a password of digits stays a password. What is at fault is told; the result is then undefined.
  */
 export async function validate<T>(
   schema: ConfigSchema<T>,

@@ -112,8 +112,8 @@ class Reader {
 }
 
 /**
- * What YAML makes of a text. The text itself where it is no YAML (a password, say, that begins with an asterisk), and where it is plain text: YAML would
- * join its lines, and take ` #` for a comment.
+ * What YAML makes of a text. The text itself where it is no YAML (a password, say, that begins with an asterisk), and where it is plain text: YAML
+ * would join its lines, and take ` #` for a comment.
  */
 function parseOr(text: string): unknown {
   const document = parseDocument(text, { prettyErrors: false })

@@ -45,8 +45,8 @@ export class Control {
   readonly #reader: LogReader
   readonly #states = new Map<string, ViewState>()
   /**
-   * What this process sent and waits for: id → what became of it, once it was met. The first record of it decides: copies of what was accepted are out of
-   * date, and what didn't fit once never will.
+   * What this process sent and waits for: id → what became of it, once it was met. The first record of it decides: copies of what was accepted are
+   * out of date, and what didn't fit once never will.
    */
   readonly #awaited = new Map<string, Sent | undefined>()
   readonly #reading: Promise<void>
@@ -88,7 +88,10 @@ export class Control {
     return [...this.#states.keys()]
   }
 
-  /** Settles when all is folded that is in the topic now. @throws log-unavailable; topic-mismatch and whatever else ends the reading; the signal's reason */
+  /**
+   * Settles when all is folded that is in the topic now.
+   * @throws log-unavailable; topic-mismatch and whatever else ends the reading; the signal's reason
+   */
   async upToDate(signal: AbortSignal): Promise<void> {
     const { log, topic } = this.#options
     const [end = 0] = await orAborted(log.endOffsets(topic), signal)
@@ -96,10 +99,11 @@ export class Control {
   }
 
   /**
-   * Sends a command, as of the state that is folded when it is called, and waits for its verdict. While nothing is known of it, it is sent again, so that it stands there once that accepts it.
+   * Sends a command, as of the state that is folded when it is called, and waits for its verdict. While nothing is known of it, it is sent again, so
+   * that it stands there once that accepts it.
    * @param askedBy who wants it, for people
-   * @throws the signal's reason where it came before the call; log-unavailable where it was never sent, or the log doesn't take it; too-large; outcome-unknown where the signal came before it was known
-   * what became of it; what ends the reading
+   * @throws the signal's reason where it came before the call; log-unavailable where it was never sent, or the log doesn't take it; too-large;
+   * outcome-unknown where the signal came before it was known what became of it; what ends the reading
    */
   async send(order: Order, signal: AbortSignal, askedBy?: string): Promise<Sent> {
     signal.throwIfAborted()

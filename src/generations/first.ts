@@ -15,7 +15,10 @@ export interface FirstOptions {
   readonly waiting: (why: LogfoldError) => void
 }
 
-/** Makes the first generation of a view, once its topic is there. Of several processes that do so at once one succeeds, and all go on with that one. @throws bugs */
+/**
+ * Makes the first generation of a view, once its topic is there. Of several processes that do so at once one succeeds, and all go on with that one.
+ * @throws bugs
+ */
 export async function makeFirst({ control, definition, log, waiting }: FirstOptions, signal: AbortSignal): Promise<void> {
   const { view } = definition()
   while (!signal.aborted && control.state(view).generations.length === 0) {

@@ -33,8 +33,8 @@ export interface LiveViewOptions<Letters extends ClosableDeadLetters> extends Pi
 }
 
 /**
- * What a process knows of a view: its generations, by the commands; and which of them it answers reads from. That is what serves, once it can be read here, and every shard of it vouches for
- * all that this process has told anybody; until then the one before.
+ * What a process knows of a view: its generations, by the commands; and which of them it answers reads from. That is what serves, once it can be read
+ * here, and every shard of it vouches for all that this process has told anybody; until then the one before.
  */
 export class LiveView<out Letters extends ClosableDeadLetters = ClosableDeadLetters> implements View {
   readonly name: string
@@ -185,7 +185,7 @@ export class LiveView<out Letters extends ClosableDeadLetters = ClosableDeadLett
   }
 
   async #run(): Promise<void> {
-    const { coordination } = this.#options
+    const { coordination, log } = this.#options
     const control = await coordination.ready().catch(error => {
       if (isLogfoldError(error, 'closed')) return undefined
       throw error
@@ -195,7 +195,6 @@ export class LiveView<out Letters extends ClosableDeadLetters = ClosableDeadLett
       if (view === this.name) this.#follow(control)
     })
     this.#follow(control)
-    const { log } = this.#options
     await makeFirst({ control, definition: () => this.#configured, log, waiting: why => this.#waiting(why) }, this.#closing.signal)
   }
 
@@ -264,7 +263,7 @@ export class LiveView<out Letters extends ClosableDeadLetters = ClosableDeadLett
     for (const watcher of this.#watchers) watcher()
   }
 
-  /** It can't answer any more, so that nothing is lost by leaving it; or it shouldn't, as it is fed no more, and would stay for as long as somebody answers from it. */
+  /** It can't answer any more, so that nothing is lost by leaving it; or it shouldn't: it is fed no more, and stays while somebody reads it. */
   #isGone(current: LiveGeneration<Letters>): boolean {
     if (this.#generations.get(current.number) !== current) return true
     return current.state.role === 'leaving' && (current.ending.aborted || current.unreadable()?.code === 'view-folding')

@@ -74,8 +74,9 @@ export class Presence {
   }
 
   /**
-   * Who lives, so that it can be acted on: settles once all has come that was said before this call, and this process has kept up for 10 s. Then who isn't
-   * there has said nothing for 10 s, in which this process could. That is a round trip, or up to 10 s after a start or an outage, and no sooner than that is over.
+   * Who lives, so that it can be acted on: settles once all has come that was said before this call, and this process has kept up for 10 s.
+   * Then who isn't there has said nothing for 10 s, in which this process could. That is a round trip, or up to 10 s after a start or an
+   * outage, and no sooner than that is over.
    * @throws the signal's reason; closed
    */
   async certainlyLiving(signal: AbortSignal): Promise<readonly Living[]> {

@@ -4,8 +4,9 @@ import type { PresenceRecord } from './presence-record.ts'
 export const SILENT_MS = 10_000
 
 /**
- * So far behind may this process be with what others say, and still count their silence. Whoever says something every 2 s, and reaches the log within half a
- * second whenever it is there, is then never taken for gone, however long the log is away, and however long this process slept (test/generations-roll.test.ts).
+ * So far behind may this process be with what others say, and still count their silence. Whoever says something every 2 s, and reaches
+ * the log within half a second whenever it is there, is then never taken for gone, however long the log is away, and however long this
+ * process slept (test/generations-roll.test.ts).
  */
 const BEHIND_MAX_MS = 4_000
 
@@ -56,7 +57,8 @@ export class Roll {
   }
 
   /**
-   * Whether whoever isn't `living` may be taken for gone: all is folded that was in the log at `asOfMs`, and for the last 10 s this process never was behind.
+   * Whether whoever isn't `living` may be taken for gone: all is folded that was in the log at `asOfMs`, and for the
+   * last 10 s this process never was behind.
    */
   isCertain(asOfMs: number, nowMs: number): boolean {
     return this.#seenToMs > asOfMs && !this.#isBehind(nowMs) && nowMs - this.#keepsUpSinceMs >= SILENT_MS

@@ -58,8 +58,9 @@ interface ShardHealthOptions {
 }
 
 /**
- * Looks at one shard each second, so that a loss is known where nobody reads or writes. What it once vouched for is remembered: a backup that was restored, or a
- * replica that lagged and was promoted, has an identity and checkpoints, only older ones. What was vouched for after the last look, and told to nobody, isn't missed.
+ * Looks at one shard each second, so that a loss is known where nobody reads or writes. What it once vouched for is remembered: a backup that
+ * was restored, or a replica that lagged and was promoted, has an identity and checkpoints, only older ones. What was vouched for after the
+ * last look, and told to nobody, isn't missed.
  */
 export class ShardHealth {
   readonly shard: string

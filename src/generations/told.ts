@@ -1,6 +1,9 @@
 import type { Offset } from '../model/record.ts'
 
-/** The highest positions that anybody was told are vouched for, one a partition: of the topic of what serves, as those of another one say nothing about it. */
+/**
+ * The highest positions that anybody was told are vouched for, one a partition: of the topic of what serves, as
+ * those of another one say nothing about it.
+ */
 export class Told {
   #topicId: string | undefined
   #positions: readonly Offset[] = []

@@ -23,20 +23,21 @@ export interface View {
   readonly stopped: LogfoldError | undefined
   /**
    * What reads are answered from, once any of its shards can be read. The store itself refuses what a shard can't answer.
-   * @throws why none can: view-folding with its progress, view-unavailable, backend-unknown, foreign-store; view-stopped, with the reason and the remedy.
+   * @throws why none can: view-folding with its progress, view-unavailable, backend-unknown, foreign-store;
+   * view-stopped, with the reason and the remedy.
    * @throws what `source` throws.
    */
   serving(): Serving
   /**
-   * The store has lost what a read wanted: perhaps since another generation serves by now. Learns all commands up to now, for a second at most, and says whether reads are answered from another one
-   * than this; or at all, where none was. All that ask meanwhile share it.
+   * The store has lost what a read wanted: perhaps since another generation serves by now. Learns all commands up to now, for a second at most, and
+   * says whether reads are answered from another one than this; or at all, where none was. All that ask meanwhile share it.
    */
   movedOn(from: Serving | undefined): Promise<boolean>
   /** Of the generation that serves. @throws what `source` throws. */
   deadLetters(): DeadLetterReader
   /**
-   * Calls back with the shard when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint: an API process without
-   * a worker never gets it. Returns the function that ends it.
+   * Calls back with the shard when this process has applied a batch of the view, so that waiting reads and writes needn't poll at full speed. A hint:
+   * an API process without a worker never gets it. Returns the function that ends it.
    */
   onApplied(listener: (shard: string) => void): () => void
 }
@@ -65,11 +66,15 @@ export interface Serving {
   /** A request is answered from it from now on, until the function that this returns is called: so long it isn't taken away. */
   hold(): () => void
   /**
-   * Whether these shards may be read: `current`; `stale` where one of them fell behind what it has vouched for, and the view serves old values all the same.
+   * Whether these shards may be read: `current`; `stale` where one of them fell behind what it has vouched for, and
+   * the view serves old values all the same.
    * @throws view-behind where it doesn't
    */
   assess(shards: readonly string[]): 'current' | 'stale'
-  /** Somebody is told that the shard vouches for so much: should it say less later, an older state of it was brought back; and no generation that vouches for less is gone over to. */
+  /**
+   * Somebody is told that the shard vouches for so much: should it say less later, an older state of it was brought back; and no
+   * generation that vouches for less is gone over to.
+   */
   saw(shard: string, vouched: readonly Offset[]): void
   /** A read of the store failed: its shards are looked at again at once. Gives the error to be told, with what is known of the progress. */
   doubt(error: LogfoldError): LogfoldError

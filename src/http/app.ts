@@ -11,8 +11,8 @@ export interface AppOptions {
 }
 
 /**
- * What both listeners begin with. Express by default takes `/api/job/` for `/api/job` and ignores case, says what it is, makes weak ETags of its own and
- * reads `a[b]=c` as an object: none of it here.
+ * What both listeners begin with. Express by default takes `/api/job/` for `/api/job` and ignores case, says what it is, makes weak ETags of its own
+ * and reads `a[b]=c` as an object: none of it here.
  */
 export function newApp({ host, metrics }: AppOptions): Express {
   const app = express()

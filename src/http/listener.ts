@@ -20,8 +20,8 @@ export interface ListenerOptions extends Address {
 const IDLE_MS = 120_000
 const HEADERS_MS = 30_000
 /**
- * How long a connection is kept between two requests. Longer than what load balancers and clients keep one for, which is 60 s with most: else they send a request on one that is just being
- * closed, and get a reset for an answer.
+ * How long a connection is kept between two requests. Longer than what load balancers and clients keep one for, which is 60 s with most: else they
+ * send a request on one that is just being closed, and get a reset for an answer.
  */
 const KEPT_MS = 75_000
 /** For a bulk load over a slow line. */

@@ -19,8 +19,8 @@ export interface BackendContext {
   /** For what an operator should know (a lost connection, say). */
   readonly logger: Logger
   /**
-   * The shards to connect, and no others: all of what the module's `shards` gives for the config, or some of them. A generation is read and folded with exactly the shards that it was made for, whatever the
-   * config has beside them by now.
+   * The shards to connect, and no others: all of what the module's `shards` gives for the config, or some of them. A generation is read and folded
+   * with exactly the shards that it was made for, whatever the config has beside them by now.
    */
   readonly shards: readonly string[]
 }

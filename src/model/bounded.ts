@@ -1,6 +1,9 @@
 import { ifAnswered } from './errors.ts'
 
-/** What comes of the work, unless the signal comes first; then the work goes on, and nobody waits for it. @throws the signal's reason; what the work throws */
+/**
+ * What comes of the work, unless the signal comes first; then the work goes on, and nobody waits for it.
+ * @throws the signal's reason; what the work throws
+ */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const stopped = Promise.withResolvers<never>()
   const stop = (): void => stopped.reject(signal.reason)

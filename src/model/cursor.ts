@@ -11,7 +11,10 @@ export function idOf(cursor: string): Buffer {
   throw cursorExpired('The cursor was not made by this list')
 }
 
-/** As a list's, of a key that another program may have written: so it may be empty, which the sign before it keeps apart from no cursor, and it needn't be an id. */
+/**
+ * As a list's, of a key that another program may have written: so it may be empty, which the sign before it keeps apart
+ * from no cursor, and it needn't be an id.
+ */
 export const scanCursorOf = (key: string | Uint8Array): string => `>${cursorOf(key)}`
 
 /** @throws cursor-expired for what no page of ours ended with */

@@ -3,7 +3,8 @@ import type { Offset } from './record.ts'
 
 /**
  * A record that can't be folded, kept with its reason in the topic `<namespace>.<view>.dead`, compacted, under the key
- * `<generation>:<partition>:<offset>:<topic id>`. Its id is *unresolved* until a later record of the same key folds: until then the store keeps the old value.
+ * `<generation>:<partition>:<offset>:<topic id>`. Its id is *unresolved* until a later record of the same key folds:
+ * until then the store keeps the old value.
  */
 export interface DeadLetter {
   /** Its name, `generation:partition:offset:topic id`. */
@@ -15,7 +16,10 @@ export interface DeadLetter {
   readonly topicId: string
   /** The view has another topic now, under the same name or another one: the letter says nothing of the ids of that, and its record isn't read. */
   readonly otherTopic: boolean
-  /** It was met when another generation than the one that was asked was folded: it says nothing of that one's ids, and isn't resolved by what that one folds. */
+  /**
+   * It was met when another generation than the one that was asked was folded: it says nothing of that one's ids,
+   * and isn't resolved by what that one folds.
+   */
   readonly otherGeneration: boolean
   /** The record's time. Milliseconds since the epoch. */
   readonly timestampMs: number
@@ -61,14 +65,17 @@ export interface LetterCounts {
   readonly unresolved: number
 }
 
-/** What the API and the admin listener may know of a view's dead letters, as one of its generations sees them: a fold of their topic, a moment behind it. */
+/**
+ * What the API and the admin listener may know of a view's dead letters, as one of its generations sees them: a
+ * fold of their topic, a moment behind it.
+ */
 export interface DeadLetterReader {
   /** By an own letter. */
   unresolved(id: string): boolean
   counts(): LetterCounts
   /**
-   * Own ones, then those of other generations, then those of other topics; by generation, partition and offset. `after` is the name of a letter. `complete` is false where there are more than
-   * `total`.
+   * Own ones, then those of other generations, then those of other topics; by generation, partition and offset. `after` is the name of a letter.
+   * `complete` is false where there are more than `total`.
    */
   list(options: { readonly after?: string | undefined; readonly limit: number }): {
     readonly letters: readonly DeadLetter[]

@@ -127,8 +127,8 @@ export const isLogfoldError = (error: unknown, code?: ErrorCode): error is Logfo
   error instanceof LogfoldError && (code === undefined || error.code === code)
 
 /**
- * Whether what a log or a store threw, when it was asked, is its answer: a `LogfoldError`, which says by its code that it is away, was closed, lost, or holds something else. Whatever
- * else is thrown is a bug, and so is `internal`: it would come again, so nobody waits for its end.
+ * Whether what a log or a store threw, when it was asked, is its answer: a `LogfoldError`, which says by its code that it is away, was closed, lost,
+ * or holds something else. Whatever else is thrown is a bug, and so is `internal`: it would come again, so nobody waits for its end.
  */
 export const isAnswer = (error: unknown): error is LogfoldError => isLogfoldError(error) && error.code !== 'internal'
 
@@ -143,8 +143,8 @@ export async function ifAnswered<T>(ask: () => Promise<T>): Promise<T | undefine
 }
 
 /**
- * Whether the language threw it, as it does at a fault in code. What Node, a driver or a server says of a store has a code, or a cause (`fetch failed` is a `TypeError`), or is an
- * `Error` of no special kind; a `SyntaxError` may come of what stands in the store.
+ * Whether the language threw it, as it does at a fault in code. What Node, a driver or a server says of a store has a code, or a cause (`fetch
+ * failed` is a `TypeError`), or is an `Error` of no special kind; a `SyntaxError` may come of what stands in the store.
  */
 export const isCodeFault = (error: unknown): boolean =>
   (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) && !('code' in error) && error.cause === undefined

@@ -1,6 +1,6 @@
 /**
- * Places in the code where a crash would be worst. A test ends a process at each of them: test/system/fail-points.test.ts, and where a view goes over to another generation
- * test/system/reshard-fail-points.test.ts.
+ * Places in the code where a crash would be worst. A test ends a process at each of them: test/system/fail-points.test.ts, and where a view goes over
+ * to another generation test/system/reshard-fail-points.test.ts.
  */
 export const failPoints = [
   /** The log has the record, and the client doesn't know. */
@@ -47,8 +47,8 @@ const [armed, nth = '1'] = (process.env.LOGFOLD_FAIL_POINT ?? '').split(':')
 let passed = 0
 
 /**
- * For tests of crashes: with `LOGFOLD_FAIL_POINT=NAME` in its environment the process ends here, as by kill -9, when it passes the point of that name the
- * first time; with `NAME:5` the fifth time. Otherwise it costs a comparison.
+ * For tests of crashes: with `LOGFOLD_FAIL_POINT=NAME` in its environment the process ends here, as by kill -9, when it passes the point of that name
+ * the first time; with `NAME:5` the fifth time. Otherwise it costs a comparison.
  */
 export function failPoint(name: FailPoint): void {
   if (name !== armed) return

@@ -1,7 +1,8 @@
 import type { ErrorDetail } from './errors.ts'
 
 /**
- * Why a record can't be folded, or a write isn't taken: the same rules, the same names, whether the record came through REST or from another producer.
+ * Why a record can't be folded, or a write isn't taken: the same rules, the same names, whether the record
+ * came through REST or from another producer.
  */
 export type FaultReason =
   | 'key-null'

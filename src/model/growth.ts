@@ -33,7 +33,9 @@ export class Growth {
     if (this.#samples.length > SAMPLES_MAX) this.#samples.shift()
   }
 
-  /** @param amount what there is now, where that is known; else it is as of the last sample, so that the time since doesn't count as standing still */
+  /**
+   * @param amount what there is now, where that is known; else it is as of the last sample, so that the time since doesn't count as standing still
+   */
   perSecond(amount?: number): number {
     const [first] = this.#samples
     const last = amount === undefined ? this.#samples.at(-1) : { atMs: this.#nowMs(), amount }

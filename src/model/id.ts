@@ -17,7 +17,8 @@ export function idFault(key: Uint8Array): Fault | undefined {
 }
 
 /**
- * Whether these bytes from `start` to `end` are surely an id, and all ASCII, as nearly all are: then a look at each byte is enough. False also where it doesn't know.
+ * Whether these bytes from `start` to `end` are surely an id, and all ASCII, as nearly all are: then a look at each byte is
+ * enough. False also where it doesn't know.
  */
 export function isAsciiId(bytes: Uint8Array, start: number, end: number): boolean {
   if (start === end || end - start > limits.idBytesMax) return false

@@ -21,7 +21,8 @@ export interface Log {
   /**
    * The topic as it is; made first where `create` says so.
    * @throws topic-missing where it isn't there and `create` is false.
-   * @throws topic-mismatch where its records are kept otherwise than the spec says, or it has another number of partitions. The remedy names the command.
+   * @throws topic-mismatch where its records are kept otherwise than the spec says, or it has another number of
+   * partitions. The remedy names the command.
    */
   topic(spec: TopicSpec): Promise<Topic>
   /** One a partition, as of now. */
@@ -42,9 +43,9 @@ export interface Log {
   /** How many members the group has now; undefined where that can't be told. For telling whether waiting for a fold makes sense. */
   members(group: string): Promise<number | undefined>
   /**
-   * Whether deletes may be missing from a fold up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then the keys
-   * they deleted would stay for ever, and only a fold from 0 is right. A log that knows what it removed answers exactly (`tombstonesRemovedTo`), another
-   * by time (`atEndMs` and the topic's retention of deletes). None are at position 0.
+   * Whether deletes may be missing from a fold up to this checkpoint: tombstones at or beyond its position that compaction has removed since. Then
+   * the keys they deleted would stay for ever, and only a fold from 0 is right. A log that knows what it removed answers exactly
+   * (`tombstonesRemovedTo`), another by time (`atEndMs` and the topic's retention of deletes). None are at position 0.
    * - none: no delete is missing.
    * - none-at-end: nor is there anything beyond the position, as of a moment after the call.
    * - possible: there may be some missing.
@@ -65,9 +66,9 @@ export interface TopicSpec {
   /** Longest record (key and value) of a topic that is yet to be made; without it, the log's default. */
   readonly recordBytesMax?: number
   /**
-   * Without it: compacted, and nothing else, as a fold needs it. With it: compacted, and any record is removed some time after it is so old. What such a
-   * topic says is for the moment: the embedded log doesn't wait for the disk, so that a power cut may take the last of it; and where a reader stood still, the
-   * log may begin beyond its position (`offset-out-of-range`).
+   * Without it: compacted, and nothing else, as a fold needs it. With it: compacted, and any record is removed some time after it is so old. What
+   * such a topic says is for the moment: the embedded log doesn't wait for the disk, so that a power cut may take the last of it; and where a reader
+   * stood still, the log may begin beyond its position (`offset-out-of-range`).
    */
   readonly deleteAfterMs?: number
 }
@@ -79,7 +80,10 @@ export interface Topic {
   readonly partitions: number
   /** Longest record (key and value) the topic takes. */
   readonly recordBytesMax: number
-  /** For so long a tombstone stays at least, as it was when the topic was asked for; left out where the log tells exactly what it removed. Milliseconds. */
+  /**
+   * For so long a tombstone stays at least, as it was when the topic was asked for; left out where the log
+   * tells exactly what it removed. Milliseconds.
+   */
   readonly deletesKeptMs?: number | undefined
 }
 

@@ -2,10 +2,11 @@ import { isUtf8 } from 'node:buffer'
 import { limits } from './limits.ts'
 
 /**
- * A check of JSON that makes nothing: no text, no value. `JSON.parse` on the same bytes costs several times as much, nearly all of it for what is thrown away at once.
+ * A check of JSON that makes nothing: no text, no value. `JSON.parse` on the same bytes costs several times as much, nearly
+ * all of it for what is thrown away at once.
  *
- * It says yes only to what the slower check in `value.ts` takes too, and no also where it doesn't know: then the slower one decides, and gives the reason. So it needn't know
- * escapes by code (`\u…`), and has no errors.
+ * It says yes only to what the slower check in `value.ts` takes too, and no also where it doesn't know: then the slower one decides, and gives the
+ * reason. So it needn't know escapes by code (`\u…`), and has no errors.
  */
 
 const QUOTE = 0x22
@@ -115,8 +116,8 @@ function pastString(bytes: Uint8Array, from: number, end: number): number {
 }
 
 /**
- * Whether all four bytes are plain. The first term has the upper bit of a byte set where that is below 0x20, the others where it is a quote or a backslash; and one of these two
- * where it is no ASCII.
+ * Whether all four bytes are plain. The first term has the upper bit of a byte set where that is below 0x20, the others where it is a quote or a
+ * backslash; and one of these two where it is no ASCII.
  */
 const isPlainWord = (four: number): boolean =>
   (((four - 0x20202020) | ((four ^ 0x22222222) - 0x01010101) | ((four ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080) === 0

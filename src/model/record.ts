@@ -11,8 +11,8 @@
  */
 
 /**
- * A record's number in its partition; as a position or an end offset, also that of a record yet to come. A safe integer: Kafka's offsets have 64 bits, but 2^53 records in one partition are a million
- * records a second for 285 years. A log that meets a larger one throws instead of rounding.
+ * A record's number in its partition; as a position or an end offset, also that of a record yet to come. A safe integer: Kafka's offsets have 64
+ * bits, but 2^53 records in one partition are a million records a second for 285 years. A log that meets a larger one throws instead of rounding.
  */
 export type Offset = number
 
@@ -55,13 +55,13 @@ export interface Stretch {
   /** The first offset in `[from, next)` that compaction removed. Undefined without a hole. Control records are no holes. */
   readonly hole: Offset | undefined
   /**
-   * The highest offset of a tombstone that compaction has removed for its age, as of the same round trip; -1 where there is none, or the log can't tell. Somebody
-   * a fold that stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
+   * The highest offset of a tombstone that compaction has removed for its age, as of the same round trip; -1 where there is none, or the log can't
+   * tell. Somebody a fold that stands at `from`, not at 0, and began when it was lower, may lack the deletes in between.
    */
   readonly tombstonesRemovedTo: Offset
   /**
-   * Where the log can't tell `tombstonesRemovedTo`: how long a tombstone stays at least. A fold that has been neither at 0 nor at the end for longer may lack deletes.
-   * Milliseconds; `Infinity` where it can tell.
+   * Where the log can't tell `tombstonesRemovedTo`: how long a tombstone stays at least. A fold that has been neither at 0 nor at the end for longer
+   * may lack deletes. Milliseconds; `Infinity` where it can tell.
    */
   readonly tombstonesKeptMs: number
   /** When the log was asked: not later than the moment that `endOffset` tells of. Milliseconds since the epoch. */

@@ -17,11 +17,12 @@ import type { Offset, Slice } from './record.ts'
  *   folded again, alone and behind a reader's back, never passes off what it doesn't have yet as absent.
  *
  * Life of a generation on a shard: absent → open → filled → (lost → open → filled) → dropped, which is absent again.
- * Life of a backend: connected → closed. After `close` every operation throws `closed`; those under way then end first, or throw it, too; closing twice is fine.
+ * Life of a backend: connected → closed. After `close` every operation throws `closed`; those under way then end first,
+ * or throw it, too; closing twice is fine.
  *
- * What an operation throws is a `LogfoldError` with one of the codes named there. Every outage is `view-unavailable`, whatever the driver calls it: no connection, no answer in time, wrong
- * password, missing rights, full, locked, read-only. It is waited for. Anything else that is thrown, and `internal`, counts as a bug: it ends the process with exit code 70, or, where
- * a request or a verify meets it, that alone.
+ * What an operation throws is a `LogfoldError` with one of the codes named there. Every outage is `view-unavailable`, whatever the driver calls it:
+ * no connection, no answer in time, wrong password, missing rights, full, locked, read-only. It is waited for. Anything else that is thrown, and
+ * `internal`, counts as a bug: it ends the process with exit code 70, or, where a request or a verify meets it, that alone.
  */
 
 export type ViewOp = SetOp | DelOp
@@ -50,7 +51,9 @@ export interface Checkpoint {
   readonly leaderEpoch: number
   /** `Stretch.tombstonesRemovedTo` as it was when the last record below `position` was fetched; -1 at first. */
   readonly tombstonesRemovedTo: Offset
-  /** When this partition was last known to be at the end of the log, or at 0: then no delete could be missing. Milliseconds since the epoch; 0: never. */
+  /**
+   * When this partition was last known to be at the end of the log, or at 0: then no delete could be missing. Milliseconds since the epoch; 0: never.
+   */
   readonly atEndMs: number
 }
 
@@ -62,18 +65,17 @@ export const vouchesFor = (checkpoints: readonly Checkpoint[], endOffsets: reado
   endOffsets.every((end, partition) => (checkpoints[partition]?.vouched ?? 0) >= end)
 
 /**
- * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter; for a shard that stands at
- * `from` and vouches for `vouched`.
- * The stretch may hold more offsets than ops (holes, dead letters). A batch without ops moves the checkpoint. A batch whose `from` equals
- * `checkpoint.position` is a repair, or renews the checkpoint's other members. A repair's ops may be of any id: so an entry that came to stand on the wrong shard
- * is deleted there.
+ * The ops of the stretch `[from, checkpoint.position)` of one partition, folded to the last op an id, so their order doesn't matter; for a shard that
+ * stands at `from` and vouches for `vouched`. The stretch may hold more offsets than ops (holes, dead letters). A batch without ops moves the
+ * checkpoint. A batch whose `from` equals `checkpoint.position` is a repair, or renews the checkpoint's other members. A repair's ops may be of any
+ * id: so an entry that came to stand on the wrong shard is deleted there.
  */
 export interface Batch {
   readonly partition: number
   readonly from: Offset
   /**
-   * What the shard vouches for before: as it stood when the batch was made. A shard that was lost and folded again over a hole may stand at `from`, and vouch
-   * for less: it lacks what the batch takes for folded.
+   * What the shard vouches for before: as it stood when the batch was made. A shard that was lost and folded again over a hole may stand at `from`,
+   * and vouch for less: it lacks what the batch takes for folded.
    */
   readonly vouched: Offset
   /** The checkpoint to write with the ops. */
@@ -85,8 +87,9 @@ export interface Batch {
 export type ShardOutcome =
   | { readonly kind: 'applied' }
   /**
-   * The shard's checkpoint isn't at `from`, or vouches for something else than `vouched`: nothing was done. Ahead: another writer was there, or the batch was
-   * repeated. Behind, or at `from` with less vouched for: the shard missed a stretch, or was folded again. Either way, go on from its checkpoint, for this shard alone.
+   * The shard's checkpoint isn't at `from`, or vouches for something else than `vouched`: nothing was done. Ahead: another writer was there,
+   * or the batch was repeated. Behind, or at `from` with less vouched for: the shard missed a stretch, or was folded again. Either way, go on
+   * from its checkpoint, for this shard alone.
    */
   | { readonly kind: 'elsewhere'; readonly checkpoint: Checkpoint }
   /** It holds no identity, or no checkpoint of this partition: flushed, replaced by an empty server, or dropped. Nothing was done. */
@@ -106,8 +109,9 @@ export type ShardCheckpoints =
 /** The half the pipeline may hold. Shard by shard, so that one that is down or slow holds up no other. */
 export interface ViewWriter {
   /**
-   * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair. It is taken only when the checkpoint's position equals `from`, and what it
-   * vouches for equals `vouched`; then ops and checkpoint go in one atomic step, or neither. Throws nothing but `closed`, and bugs. A caller has at most one call under way a shard and partition, and a repair beside it.
+   * Gives one shard a batch; every op in it is the shard's own (`owner`), but in a repair. It is taken only when the checkpoint's position equals
+   * `from`, and what it vouches for equals `vouched`; then ops and checkpoint go in one atomic step, or neither. Throws nothing but `closed`, and
+   * bugs. A caller has at most one call under way a shard and partition, and a repair beside it.
    */
   apply(shard: string, batch: Batch): Promise<ShardOutcome>
   /** Throws nothing but `closed`, and bugs. */
@@ -139,9 +143,10 @@ export interface ListOptions extends ScanOptions {
 }
 
 /**
- * The half the API may hold: it can't write by accident. Every answer was given in a round trip that, after the value, saw this generation's identity on
- * each shard that was asked; so absence is never the absence of a store.
- * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer. `get` and `list` throw view-folding where one isn't filled.
+ * The half the API may hold: it can't write by accident. Every answer was given in a round trip that, after the value, saw this generation's identity
+ * on each shard that was asked; so absence is never the absence of a store.
+ * @throws view-lost where the identity isn't there. @throws foreign-store where another's is. @throws view-unavailable when a shard doesn't answer.
+ * `get` and `list` throw view-folding where one isn't filled.
  */
 export interface ViewReader {
   /** One result an id, in the order asked; undefined where there is no entry. Never a partial answer. */
@@ -190,14 +195,17 @@ export interface Look {
 export interface Marks {
   readonly filled: boolean
   /**
-   * Whether `serve` has nothing to do: people see this generation there, or something that isn't ours and stays; always where the store has nothing for people.
+   * Whether `serve` has nothing to do: people see this generation there, or something that isn't ours and stays;
+   * always where the store has nothing for people.
    */
   readonly shown: boolean
 }
 
 export type OpenOutcome = 'opened' | 'kept' | 'dropped' | { readonly kind: 'foreign'; readonly found: Identity }
 
-/** Where a command stands: id of its topic, and offset. Of two of one topic the higher offset is the newer one; commands of two topics have no order. */
+/**
+ * Where a command stands: id of its topic, and offset. Of two of one topic the higher offset is the newer one; commands of two topics have no order.
+ */
 export interface CommandPlace {
   readonly topicId: string
   readonly offset: Offset
@@ -213,24 +221,27 @@ export interface Capacity {
 /**
  * The half that changes a generation's life. Each operation may be repeated.
  *
- * A shard keeps, for good and a view, its *fence*: the uids of the generations that were dropped there, and the command by which people were last shown one. It is read and written in
- * the same atomic step as what it guards, so that nobody who acts late brings back what was dropped, or shows what people were led away from. A shard that loses all it holds loses its fence, too.
+ * A shard keeps, for good and a view, its *fence*: the uids of the generations that were dropped there, and the command by which people were last
+ * shown one. It is read and written in the same atomic step as what it guards, so that nobody who acts late brings back what was dropped, or shows
+ * what people were led away from. A shard that loses all it holds loses its fence, too.
  */
 export interface ViewAdmin {
   /**
-   * Makes a shard ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost either is
-   * emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
+   * Makes a shard ready: this generation's identity, and checkpoint 0 for every partition. A shard that has both is kept as it is; one that lost
+   * either is emptied of this generation and opened anew; one with another identity is left alone. `anew` empties a shard that has both, too.
    * `dropped`: this generation (by its uid) was dropped there, and nothing was done. @throws view-unavailable
    */
   open(shard: string, options?: { readonly anew?: boolean }): Promise<OpenOutcome>
   /**
-   * Names the shard's present opening: another one each time it is opened. Asked for before the end offsets, so that what is marked is what they were seen for.
+   * Names the shard's present opening: another one each time it is opened. Asked for before the end offsets, so that
+   * what is marked is what they were seen for.
    * @throws view-lost, foreign-store, view-unavailable
    */
   opening(shard: string): Promise<string>
   /**
-   * Records, beside the identity, that the shard is filled, if its opening is this one and it vouches for every one of these end offsets (one a partition): seen and
-   * recorded in one atomic step, so that a late caller can't mark a shard that was opened anew meanwhile. `open` takes the mark back, unless it keeps the shard.
+   * Records, beside the identity, that the shard is filled, if its opening is this one and it vouches for every one of these end offsets (one
+   * a partition): seen and recorded in one atomic step, so that a late caller can't mark a shard that was opened anew meanwhile. `open` takes
+   * the mark back, unless it keeps the shard.
    * @returns whether it was recorded; false also on a shard without the identity. @throws view-unavailable
    */
   markFilled(shard: string, opening: string, endOffsets: readonly Offset[]): Promise<boolean>
@@ -248,22 +259,23 @@ export interface ViewAdmin {
   /** Of this generation; no entries where it isn't open on the shard. */
   stats(shard: string): Promise<ShardStats>
   /**
-   * Everything that stands on one shard under this generation's name, filled or not, page by page: for verify, so without order and whoever owns it. What is there
-   * throughout comes at least once; each page was read in a round trip that saw the identity. A page ends where its values come to `limits.pageBytes`.
-   * Not promised: that nothing comes twice; what came or went meanwhile; what has a name that isn't UTF-8, as no id is one.
+   * Everything that stands on one shard under this generation's name, filled or not, page by page: for verify, so without order and whoever owns it.
+   * What is there throughout comes at least once; each page was read in a round trip that saw the identity. A page ends where its values come to
+   * `limits.pageBytes`. Not promised: that nothing comes twice; what came or went meanwhile; what has a name that isn't UTF-8, as no id is one.
    * @throws view-lost, foreign-store, view-unavailable. @throws cursor-expired for a cursor that this store can't go on from: begin again.
    */
   scan(shard: string, options: ScanOptions): Promise<Scan>
   /**
-   * What stands on one shard under these ids, filled or not and whoever owns them, with the shard's checkpoints; all of it, and the identity, seen in one moment.
-   * Ends early where the values come to `limits.pageBytes`, or the store likes to: look again for the rest.
+   * What stands on one shard under these ids, filled or not and whoever owns them, with the shard's checkpoints; all of it, and the identity, seen in
+   * one moment. Ends early where the values come to `limits.pageBytes`, or the store likes to: look again for the rest.
    * @throws view-lost also where a checkpoint is missing. @throws foreign-store, view-unavailable
    */
   look(shard: string, ids: readonly string[]): Promise<Look>
   /**
-   * Takes this generation away from one shard: its identity first, in one step with the fence, so that no reader can take absence for an answer and nobody opens it there again; with it
-   * what people look at, where that shows it; then all that it holds, in small steps. Other generations are untouched, and so is what stands there under another identity.
-   * Settles when nothing is left, or between two steps when the signal says so; repeat it to go on. @throws view-unavailable
+   * Takes this generation away from one shard: its identity first, in one step with the fence, so that no reader can take absence for an answer and
+   * nobody opens it there again; with it what people look at, where that shows it; then all that it holds, in small steps. Other generations are
+   * untouched, and so is what stands there under another identity. Settles when nothing is left, or between two steps when the signal says so;
+   * repeat it to go on. @throws view-unavailable
    */
   drop(shard: string, signal?: AbortSignal): Promise<void>
 }

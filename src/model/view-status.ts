@@ -21,7 +21,10 @@ export interface ViewStatus {
   readonly partitions: readonly { readonly partition: number; readonly position: Offset | null; readonly endOffset: Offset | null }[]
   readonly shards: readonly { readonly shard: string; readonly state: string; readonly entries: number | null; readonly detail: string | null }[]
   readonly deadLetters: number | null
-  /** The verify under way in this process, or its last one. `left`: differences that aren't mended; they go on being looked for until the phase is `done`. */
+  /**
+   * The verify under way in this process, or its last one. `left`: differences that aren't mended; they go on
+   * being looked for until the phase is `done`.
+   */
   readonly verify: VerifyInShort | null
   readonly problem: Problem | null
   /** What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null where they agree. */
@@ -68,7 +71,10 @@ export interface GenerationStatus {
   /** How far the store vouches for, of where the log ends, over all partitions; null where log or store don't answer. */
   readonly progress: BuildProgress | null
   readonly lagRecords: number | null
-  /** How long the topic keeps deletes: a build that takes longer misses some, and is paused. Milliseconds; null where the log tells exactly what it removed. */
+  /**
+   * How long the topic keeps deletes: a build that takes longer misses some, and is paused. Milliseconds; null
+   * where the log tells exactly what it removed.
+   */
   readonly deletesKeptMs: number | null
   readonly shards: readonly GenerationShard[]
   /** Members of the group that folds it, in all processes; null where that can't be told. */

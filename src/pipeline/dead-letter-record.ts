@@ -4,8 +4,8 @@ import type { NewRecord } from '../model/record.ts'
 import type { FaultyRecord } from './fold.ts'
 
 /**
- * How a dead letter is written in its topic. Key: its name, and `…/resolved` beside it once it is. Value: one line of JSON, a line feed, then the bytes of the
- * record's key and of its value, so that no byte is changed and a value of any content takes no more room than it had.
+ * How a dead letter is written in its topic. Key: its name, and `…/resolved` beside it once it is. Value: one line of JSON, a line feed, then the
+ * bytes of the record's key and of its value, so that no byte is changed and a value of any content takes no more room than it had.
  *
  * An earlier version left the topic id out, of the key and of the header: what it wrote is taken as of the view's topic.
  */
@@ -59,7 +59,10 @@ function describe({ fault }: FaultyRecord): string {
 
 const RESOLVED = '/resolved'
 
-/** Says, beside the letter of this key, by which record of its id it is resolved. Small, so that a record that folds is never held up by the bytes of those that didn't. */
+/**
+ * Says, beside the letter of this key, by which record of its id it is resolved. Small, so that a record that folds is never
+ * held up by the bytes of those that didn't.
+ */
 export const resolutionRecord = (key: string, resolvedBy: string): NewRecord => ({
   partition: 0,
   key: Buffer.from(key + RESOLVED),

@@ -18,8 +18,9 @@ const KEYS_MAX = 100_000
 const DROPS_MAX = 1_000
 
 /**
- * A view's dead letters, as one of its generations sees them: a fold of their topic, kept up to date by reading it from the start, and the way new ones get there. The topic has one
- * partition, and is one for all generations of the view. Every process that reads or folds a generation has one of these.
+ * A view's dead letters, as one of its generations sees them: a fold of their topic, kept up to date by reading it from the start,
+ * and the way new ones get there. The topic has one partition, and is one for all generations of the view. Every process that
+ * reads or folds a generation has one of these.
  */
 export class DeadLetters implements DeadLetterReader {
   readonly #log: Log
@@ -38,7 +39,8 @@ export class DeadLetters implements DeadLetterReader {
 
   /**
    * @param topic of the dead letters
-   * @param owner the generation that is folded, and the topic it is folded from: of which the letters are that are written and resolved, and whose ids are unresolved
+   * @param owner the generation that is folded, and the topic it is folded from: of which the letters are that are written
+   * and resolved, and whose ids are unresolved
    */
   constructor(log: Log, topic: Topic, { topicId, generation }: LetterOwner, logger: Logger) {
     this.#log = log
@@ -57,7 +59,8 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /**
-   * Settles when everything has been read that is in the topic now: so the worker that takes over a partition knows the letters of the one before, and resolves them.
+   * Settles when everything has been read that is in the topic now: so the worker that takes over a partition knows the
+   * letters of the one before, and resolves them.
    * @throws log-unavailable; what keeps it from being read; the signal's reason
    */
   async upToDate(signal: AbortSignal): Promise<void> {
@@ -99,17 +102,20 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /**
-   * Notes which letters of this generation are resolved by these ops of a partition: those of the same id up to its offset. A letter's own record resolves it that folds now. Waits and retries as `add`.
+   * Notes which letters of this generation are resolved by these ops of a partition: those of the same id up to its offset. A letter's own record
+   * resolves it that folds now. Waits and retries as `add`.
    */
   async resolve(partition: number, ops: readonly ViewOp[], signal: AbortSignal): Promise<void> {
     await this.#write(this.#table.resolutions(partition, ops), signal)
   }
 
   /**
-   * Takes a letter away for good, its bytes included; settles once the log has that, and this process knows it no more (the others a moment later). Waits and retries as `add`.
+   * Takes a letter away for good, its bytes included; settles once the log has that, and this process knows it no more (the others a
+   * moment later). Waits and retries as `add`.
    *
-   * Its id is then no longer unresolved for this letter: reads of it don't say so any more, while the store keeps the value that it had. The record itself stays in the view's topic, where verify goes on
-   * listing its key as unresolved; and the worker that folds it again (a lost shard, another generation) meets it again, and writes the letter again.
+   * Its id is then no longer unresolved for this letter: reads of it don't say so any more, while the store keeps the value that it had. The record
+   * itself stays in the view's topic, where verify goes on listing its key as unresolved; and the worker that folds it again (a lost shard, another
+   * generation) meets it again, and writes the letter again.
    * @throws no-such-dead-letter; the signal's reason
    */
   async drop(letter: string, signal: AbortSignal): Promise<void> {
@@ -119,8 +125,9 @@ export class DeadLetters implements DeadLetterReader {
   }
 
   /**
-   * Takes all letters of a generation away for good, of whatever topic, with what says that they are resolved: all that the log has when it is called, also those that aren't kept in memory. What a
-   * late worker writes of it afterwards stays. Settles once the log has it, and this process knows them no more. May be repeated: what is gone isn't written again, but for that of generations with over
+   * Takes all letters of a generation away for good, of whatever topic, with what says that they are resolved: all that the log has when
+   * it is called, also those that aren't kept in memory. What a late worker writes of it afterwards stays. Settles once the log has it,
+   * and this process knows them no more. May be repeated: what is gone isn't written again, but for that of generations with over
    * 100,000 letters. Waits and retries as `add`.
    * @throws what keeps the topic from being read; the signal's reason
    */

@@ -28,8 +28,8 @@ interface Goal {
 }
 
 /**
- * Marks each shard as filled once it vouches for the end offsets seen when this process began to look (or when the shard was opened), over all partitions,
- * whoever folds them. Done by the worker that holds partition 0.
+ * Marks each shard as filled once it vouches for the end offsets seen when this process began to look (or when the shard was opened), over all
+ * partitions, whoever folds them. Done by the worker that holds partition 0.
  */
 export class Filling {
   readonly #options: FillingOptions
@@ -57,8 +57,8 @@ export class Filling {
   }
 
   /**
-   * Looks whether a shard still has its mark: it lost it with an older state that was brought back, or to somebody who took it away. A shard that can't be asked is
-   * for whoever watches it. @throws bugs
+   * Looks whether a shard still has its mark: it lost it with an older state that was brought back, or to somebody who took it away. A shard that
+   * can't be asked is for whoever watches it. @throws bugs
    */
   async check(shard: string): Promise<void> {
     if (this.#missing.has(shard) || this.#stopping.signal.aborted) return

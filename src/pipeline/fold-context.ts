@@ -23,7 +23,8 @@ export interface FoldContext {
   /** How often this process has opened a shard. */
   openings(shard: string): number
   /**
-   * Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions: not where it was opened since somebody saw it so.
+   * Opens a shard that lost its data (`anew`: one whose data can't be trusted), once for all partitions: not
+   * where it was opened since somebody saw it so.
    * @param openings as they were before it was looked at
    */
   reopen(shard: string, anew: boolean, openings: number): Promise<void>

@@ -59,7 +59,8 @@ interface Ops {
 /**
  * Folds the part of a stretch that lies below `until`: for each id the op of its last record that folds. Pure. A faulty record leaves
  * the op of an earlier one as it is.
- * @throws wrong-partition for a record that the partitioner would have put elsewhere: records of its key may stand in two partitions, where no order holds
+ * @throws wrong-partition for a record that the partitioner would have put elsewhere: records of its key may
+ * stand in two partitions, where no order holds
  */
 export function fold(stretch: Stretch, until: Offset, rules: FoldRules, latest: Ops = new LatestOps(stretch.bytes)): Folded {
   const faulty: FaultyRecord[] = []

@@ -1,13 +1,13 @@
 import type { Offset } from '../model/record.ts'
 
 /**
- * What a store may vouch for behind holes. Compaction removes a record only when a later one of its key exists, at an offset below the end offset as of
- * then. So a fold that stopped at `position` behind a hole that starts at `start` may lack the successor of what was removed, until it has reached
+ * What a store may vouch for behind holes. Compaction removes a record only when a later one of its key exists, at an offset below the end offset as
+ * of then. So a fold that stopped at `position` behind a hole that starts at `start` may lack the successor of what was removed, until it has reached
  * the end offset that came with the fetch that met the hole: up to there it vouches for `start` alone.
  *
- * The successor may be removed, too, before the fold gets to it; then it lies in another hole, below that end offset. So a hole that is met while one is open
- * keeps that one open until its own end offset is reached, and there is never more than one. It closes once the fold is through what
- * was compacted, as nothing is removed from the newest records for a while.
+ * The successor may be removed, too, before the fold gets to it; then it lies in another hole, below that end offset. So a hole that is met while one
+ * is open keeps that one open until its own end offset is reached, and there is never more than one. It closes once the fold is through what was
+ * compacted, as nothing is removed from the newest records for a while.
  */
 export interface Hole {
   readonly start: Offset

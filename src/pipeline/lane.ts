@@ -4,8 +4,8 @@ import type { Checkpoint } from '../model/view-backend.ts'
 import { type Hole, holeAt, meet, readOn, vouchedAt } from './holes.ts'
 
 /**
- * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it, and
- * comes back in a lane of its own, which reads on from the shard's checkpoint until it meets the next lane ahead: there its shards join that one.
+ * The shards of one partition that stand at the same position, and the reader they share. Usually there is one lane. A shard that is away leaves it,
+ * and comes back in a lane of its own, which reads on from the shard's checkpoint until it meets the next lane ahead: there its shards join that one.
  *
  * A lane's position moves once a step, when its batch has been given to its shards. `target` is where the step under way ends, so a lane
  * that catches up knows where to wait; it is admitted between two steps, when position and target are the same.

@@ -10,8 +10,8 @@ const FNV_PRIME = 0x01000193
 const SEED = randomInt(2 ** 32)
 
 /**
- * The last op of each id, in the order in which the ids came first: a hash table over the keys' bytes with open addressing. A Map of strings takes 0.14 µs a record more: it
- * hashes each string, makes an entry of it, and grows by copying.
+ * The last op of each id, in the order in which the ids came first: a hash table over the keys' bytes with open addressing. A Map of strings takes
+ * 0.14 µs a record more: it hashes each string, makes an entry of it, and grows by copying.
  */
 export class LatestOps {
   readonly ops: ViewOp[] = []

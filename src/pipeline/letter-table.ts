@@ -4,7 +4,10 @@ import { formatPlace, type NewRecord, type Offset } from '../model/record.ts'
 import type { ViewOp } from '../model/view-backend.ts'
 import { decodeLetter, decodeResolution, resolutionRecord } from './dead-letter-record.ts'
 
-/** Own letters that are kept in memory, and others, about 500 bytes each. More are written all the same, but not listed, and their ids are not known as unresolved. */
+/**
+ * Own letters that are kept in memory, and others, about 500 bytes each. More are written all the same, but not listed,
+ * and their ids are not known as unresolved.
+ */
 const LETTERS_MAX = 100_000
 
 /** A letter, and where it stands in its own topic, under which key. */
@@ -15,8 +18,9 @@ export interface Known {
 }
 
 /**
- * The fold of the topic of dead letters, as one generation of the view sees it. Letters of other generations, and of topics that it isn't folded from, are known, but none of their ids is
- * unresolved by them. A record may be learned more than once, and before or after its neighbours: what is known in the end is the same.
+ * The fold of the topic of dead letters, as one generation of the view sees it. Letters of other generations, and of topics that it isn't
+ * folded from, are known, but none of their ids is unresolved by them. A record may be learned more than once, and before or after its
+ * neighbours: what is known in the end is the same.
  */
 export class LetterTable {
   readonly #owner: LetterOwner
@@ -82,7 +86,10 @@ export class LetterTable {
     return { letters: start < 0 ? [] : sorted.slice(start, start + limit), total: sorted.length, complete: !this.#full }
   }
 
-  /** The records that say which own letters these ops of a partition resolve: those of the same id up to its offset. A letter's own record resolves it that folds now. */
+  /**
+   * The records that say which own letters these ops of a partition resolve: those of the same id up to its offset. A
+   * letter's own record resolves it that folds now.
+   */
   resolutions(partition: number, ops: readonly ViewOp[]): readonly NewRecord[] {
     if (this.#unresolved.size === 0) return []
     const records: NewRecord[] = []

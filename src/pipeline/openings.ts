@@ -12,8 +12,8 @@ import { foreignShard } from './stops.ts'
 const LOOK_MS = 1_000
 
 /**
- * Asked each time a shard is about to be opened; false: not now. `lost`: it lacks its data. `anew`: deletes may be missing from what it has. An error that says that it can't be told now is taken for
- * false.
+ * Asked each time a shard is about to be opened; false: not now. `lost`: it lacks its data. `anew`: deletes may be missing from what it has. An error
+ * that says that it can't be told now is taken for false.
  */
 export type MayOpen = (shard: string, why: 'lost' | 'anew') => Promise<boolean>
 
@@ -64,8 +64,8 @@ export class Openings {
   }
 
   /**
-   * Before any shard is opened: whether one of them holds something else. Then log or store isn't the one that was meant, and nothing is written to its neighbours either.
-   * Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
+   * Before any shard is opened: whether one of them holds something else. Then log or store isn't the one that was meant, and nothing is written to
+   * its neighbours either. Once is enough, as a shard that changes later tells by itself. One that doesn't answer soon isn't waited for.
    */
   async #lookAtAll(): Promise<LogfoldError | undefined> {
     const { backend, generation, writer } = this.#options

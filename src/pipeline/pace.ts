@@ -17,8 +17,8 @@ export const realClock: Clock = {
 const WAIT_MIN_MS = 10
 
 /**
- * Holds work down to so many things a second, whoever does it. What was done is owed, and paid off as time goes by; idle time isn't saved up. The rate may be changed at any time: what is owed is
- * paid off at the new one from then on, also by who waits already.
+ * Holds work down to so many things a second, whoever does it. What was done is owed, and paid off as time goes by; idle time isn't saved up. The
+ * rate may be changed at any time: what is owed is paid off at the new one from then on, also by who waits already.
  */
 export class Throttle {
   readonly #clock: Clock

@@ -31,7 +31,9 @@ export class PartitionFold {
   readonly #lanes = new Set<Lane>()
   readonly #tasks = new Set<Promise<void>>()
   readonly #doubtful = new Set<string>()
-  /** Shards that didn't answer their last batch. They may answer everything else (a full disk can be read), so only a batch that they take ends this. */
+  /**
+   * Shards that didn't answer their last batch. They may answer everything else (a full disk can be read), so only a batch that they take ends this.
+   */
   readonly #failing = new Map<string, Backoff>()
   readonly #stopping = new AbortController()
 
@@ -238,7 +240,10 @@ export class PartitionFold {
     }
   }
 
-  /** The lane that stands, or will stand, where this one stands now, and vouches for as much: joined with one that vouches for less, shards would take back what they have vouched for. */
+  /**
+   * The lane that stands, or will stand, where this one stands now, and vouches for as much: joined with one that vouches for less, shards
+   * would take back what they have vouched for.
+   */
   #meeting(lane: Lane): Lane | undefined {
     const { position, vouched } = lane.checkpoint
     return [...this.#lanes].find(other => other !== lane && other.target === position && vouchedAt(other.hole, position) === vouched)

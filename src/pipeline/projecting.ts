@@ -3,9 +3,9 @@ import type { SetOp, ViewOp } from '../model/view-backend.ts'
 import { type FaultyRecord, type Folded, type FoldRules, fold } from './fold.ts'
 
 /**
- * Folds the part of a stretch that lies below `until`, through the view's projection where it has one: as `fold` does over a log whose values are what the projection made of them, with a tombstone where it made
- * nothing. Every record that folds is projected, not only the last one of its id, so that what becomes a dead letter doesn't depend on how the log was cut into stretches; and a faulty
- * one leaves the op of an earlier one as it is.
+ * Folds the part of a stretch that lies below `until`, through the view's projection where it has one: as `fold` does over a log whose values are
+ * what the projection made of them, with a tombstone where it made nothing. Every record that folds is projected, not only the last one of its id, so
+ * that what becomes a dead letter doesn't depend on how the log was cut into stretches; and a faulty one leaves the op of an earlier one as it is.
  * @throws wrong-partition; closed; the signal's reason
  */
 export async function foldProjected(stretch: Stretch, until: Offset, rules: FoldRules, signal: AbortSignal): Promise<Folded> {

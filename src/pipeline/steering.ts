@@ -37,7 +37,10 @@ export class Steering {
     this.#throttle.take(records)
   }
 
-  /** Before a stretch is fetched: waits until what was folded has had its time, and nothing is paused. Ends early, without an error, when the signal says so. */
+  /**
+   * Before a stretch is fetched: waits until what was folded has had its time, and nothing is paused. Ends early,
+   * without an error, when the signal says so.
+   */
   async mayFetch(signal: AbortSignal): Promise<void> {
     await this.#throttle.free(signal)
     await this.mayApply(signal)

@@ -30,7 +30,10 @@ export const refusedBy = (shard: string, { from, checkpoint }: Batch, cause: unk
   })
 }
 
-/** What ended the folding, as the reason for which the view is stopped; `internal` where it is a bug. A log says what became of its topic, and knows of no view: what helps that is said here. */
+/**
+ * What ended the folding, as the reason for which the view is stopped; `internal` where it is a bug. A log says what became of its topic, and knows
+ * of no view: what helps that is said here.
+ */
 export function asStop(error: unknown, where: string, view: string): LogfoldError {
   if (!isLogfoldError(error)) {
     const remedy = "Report it, with the worker's log; logfold goes on from here when it is started again"

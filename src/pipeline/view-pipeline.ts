@@ -113,8 +113,8 @@ export class ViewPipeline {
   }
 
   /**
-   * At any time, and at once. While it is paused, no stretch is fetched or applied after those under way; checkpoints stand, the membership stays, and the shards are watched. What goes on behind a
-   * pause may find that deletes were missed meanwhile.
+   * At any time, and at once. While it is paused, no stretch is fetched or applied after those under way; checkpoints stand, the membership stays,
+   * and the shards are watched. What goes on behind a pause may find that deletes were missed meanwhile.
    */
   steer(steer: Steer): void {
     // Said again, it mustn't hide a partition that stands still.

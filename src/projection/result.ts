@@ -5,8 +5,8 @@ import { limits } from '../model/limits.ts'
 import { isPlainJsonValue, valueFault } from '../model/value.ts'
 
 /**
- * What a projection returned, as bytes of the view's format, checked by the limits of any value; undefined: there is no entry. Stricter than JSON.stringify, which
- * leaves out, or makes null of, what JSON can't say.
+ * What a projection returned, as bytes of the view's format, checked by the limits of any value; undefined: there is no entry. Stricter than
+ * JSON.stringify, which leaves out, or makes null of, what JSON can't say.
  */
 export function bytesOfResult(format: ViewFormat, result: unknown): Uint8Array | Fault | undefined {
   if (result === null || result === undefined) return undefined

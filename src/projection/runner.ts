@@ -24,8 +24,9 @@ export interface RunnerOptions {
 }
 
 /**
- * Runs a projection in a thread, which is started when it is first needed, and again whenever it has ended. Records go there in batches. Where the thread doesn't come to the end of a
- * batch, the record that it was at is tried alone, in a thread just started, up to three times; then that is a fault of the record. The others of its batch are projected as ever.
+ * Runs a projection in a thread, which is started when it is first needed, and again whenever it has ended. Records go there in batches. Where the
+ * thread doesn't come to the end of a batch, the record that it was at is tried alone, in a thread just started, up to three times; then that is a
+ * fault of the record. The others of its batch are projected as ever.
  */
 export class ProjectionRunner implements Projector {
   readonly #options: RunnerOptions

@@ -16,8 +16,8 @@ export type Ran =
 type Ended = Exclude<Ran, { kind: 'answered' }>
 
 /**
- * One thread that has loaded a projection, and runs one batch at a time. It has neither the environment nor the output of the process. A batch that doesn't come to its end
- * costs the thread.
+ * One thread that has loaded a projection, and runs one batch at a time. It has neither the environment nor the output of the process. A batch that
+ * doesn't come to its end costs the thread.
  */
 export class ProjectionThread {
   readonly #limits: ProjectionLimits

@@ -92,8 +92,8 @@ async function whatServesIsReady({ view, state, of, signal }: Parts): Promise<re
 }
 
 /**
- * Only where the operator says that what is left may stay: without that it is waited for servers that are away. Of one that leaves already he is taken at his word, as there may
- * be more than silence that keeps it there.
+ * Only where the operator says that what is left may stay: without that it is waited for servers that are away. Of one that leaves already he is
+ * taken at his word, as there may be more than silence that keeps it there.
  */
 async function left({ view, of, force }: Parts): Promise<readonly ReshardCheck[]> {
   if (!force.includes(LEFT)) return []

@@ -8,7 +8,8 @@ import { pause } from '../model/pause.ts'
 import { lagOf, type Offset } from '../model/record.ts'
 
 /**
- * What speaks against a command, since it goes by time or stores (SPEC.md has the table). Each answers why not; undefined where nothing does. They throw bugs alone: what can't be asked speaks against it.
+ * What speaks against a command, since it goes by time or stores (SPEC.md has the table). Each answers why not; undefined where nothing does. They
+ * throw bugs alone: what can't be asked speaks against it.
  */
 
 /** Ends of the log that are older needn't be reached: else a generation under steady writes would never be ready. */
@@ -98,7 +99,8 @@ export const readersOf = (living: readonly Living[], view: string, number: numbe
   living.filter(({ says }) => says === undefined || (says.role !== 'worker' && says.views[view]?.reads.includes(number) === true)).map(whoIs)
 
 /**
- * Live processes that answer reads from a generation that leaves, or could: one that hasn't folded that it leaves may have gone back to it since it last said what it reads.
+ * Live processes that answer reads from a generation that leaves, or could: one that hasn't folded that it leaves may have gone
+ * back to it since it last said what it reads.
  * @param since offset of the command by which it leaves
  */
 export const mayRead = (living: readonly Living[], view: string, number: number, since: Offset): readonly string[] =>

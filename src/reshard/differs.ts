@@ -4,7 +4,10 @@ import { definitionHash, type ViewDefinition } from '../generations/definition.t
 import type { LiveView } from '../generations/live-view.ts'
 import type { ViewStatus } from '../model/view-status.ts'
 
-/** What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null where they agree, or nothing is known yet. */
+/**
+ * What the config says of the view and the generation that serves isn't made by, with the command that makes it so; null
+ * where they agree, or nothing is known yet.
+ */
 export function differs(view: LiveView): ViewStatus['differs'] {
   const { target, configured } = view
   return target === undefined ? null : difference(view.name, configured, target.state.pinned)

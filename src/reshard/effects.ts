@@ -16,8 +16,8 @@ import type { Verify } from '../verify/verify.ts'
 import { mayRead, notReady, openedAnew, openingsOf, readersLacking, unverified } from './checks.ts'
 
 /**
- * What the state of a view asks for: SPEC.md has the table. Each looks at the state, does at most one thing, and says whether it did; each may be repeated, and done by another process in between.
- * They throw what keeps them from it, and are then tried again.
+ * What the state of a view asks for: SPEC.md has the table. Each looks at the state, does at most one thing, and says whether it did; each may be
+ * repeated, and done by another process in between. They throw what keeps them from it, and are then tried again.
  */
 
 type Live = LiveGeneration<DeadLetters>

@@ -178,8 +178,8 @@ export class Feeds {
   }
 
   /**
-   * Only what is to be there is opened, as of all commands up to now: what was dropped would come back. And a build that may have missed deletes isn't folded anew by itself: it would miss
-   * them again; it is paused, and folded anew once somebody says that it should go on.
+   * Only what is to be there is opened, as of all commands up to now: what was dropped would come back. And a build that may have missed deletes
+   * isn't folded anew by itself: it would miss them again; it is paused, and folded anew once somebody says that it should go on.
    */
   async #mayOpen(
     { generation: { uid, view, number } }: LiveGeneration<DeadLetters>,

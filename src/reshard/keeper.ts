@@ -22,8 +22,9 @@ export interface KeeperOptions extends Omit<EffectParts, 'signal' | 'dropped'> {
 }
 
 /**
- * Does what the state of a view asks for, while this process is its keeper: the one to whom the group `<namespace>.<view>.keeper` gives the control topic's partition. It takes part
- * in that while the config has addresses for all generations. Should two think so for a moment, nothing is done twice that mustn't be: a command fits once, and stores refuse who comes late.
+ * Does what the state of a view asks for, while this process is its keeper: the one to whom the group `<namespace>.<view>.keeper` gives the control
+ * topic's partition. It takes part in that while the config has addresses for all generations. Should two think so for a moment, nothing is done
+ * twice that mustn't be: a command fits once, and stores refuse who comes late.
  */
 export class Keeper {
   readonly #options: KeeperOptions

@@ -16,7 +16,10 @@ export interface FreeNumber {
   readonly doubt: string | undefined
 }
 
-/** The next number under which no shard of the target holds anything: what stands there may be of another log, or of a control topic that was lost. @throws bugs */
+/**
+ * The next number under which no shard of the target holds anything: what stands there may be of another log, or of a control topic that was lost.
+ * @throws bugs
+ */
 export async function freeNumber(view: string, from: number, pinned: Pinned, target: ViewBackend, signal: AbortSignal): Promise<FreeNumber> {
   const taken: number[] = []
   for (let number = from; taken.length < TRIED_MAX; number++) {

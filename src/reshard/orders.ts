@@ -47,8 +47,8 @@ interface Proposal {
 }
 
 /**
- * Does what operators ask for: looks which generation is meant, checks, and sends the command. What was checked is what is sent: if another command came meanwhile, it is looked at once more, and
- * given up where the next one comes, or another generation would be meant.
+ * Does what operators ask for: looks which generation is meant, checks, and sends the command. What was checked is what is sent: if another command
+ * came meanwhile, it is looked at once more, and given up where the next one comes, or another generation would be meant.
  */
 export class Orders {
   readonly #options: OrdersOptions
@@ -58,9 +58,10 @@ export class Orders {
   }
 
   /**
-   * Without a certain outcome it throws, and says whether the command was sent. A dry run sends nothing, and refuses nothing that it can tell of as a check.
-   * @throws command-refused with what speaks against it; backend-unknown; too-old; too-large; log-unavailable, outcome-unknown; what keeps the view or its topic from being known; the signal's reason,
-   * where it comes before anything was sent
+   * Without a certain outcome it throws, and says whether the command was sent. A dry run sends nothing, and
+   * refuses nothing that it can tell of as a check.
+   * @throws command-refused with what speaks against it; backend-unknown; too-old; too-large; log-unavailable, outcome-unknown; what keeps the view
+   * or its topic from being known; the signal's reason, where it comes before anything was sent
    */
   async reshard(view: LiveView, verb: ReshardVerb, request: ReshardRequest, signal: AbortSignal): Promise<Ordered> {
     let before: Proposal | undefined

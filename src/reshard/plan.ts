@@ -41,7 +41,11 @@ interface Source {
   readonly workers: number
 }
 
-/** What a new generation would come to. It asks what serves for some thousand ids, and for as much as its stores tell; what can't be asked is null, and warned of. @throws bugs */
+/**
+ * What a new generation would come to. It asks what serves for some thousand ids, and for as much as its stores tell;
+ * what can't be asked is null, and warned of.
+ * @throws bugs
+ */
 export async function planOf(parts: PlanParts): Promise<ReshardPlan> {
   const { from, to } = parts
   const warnings: string[] = []
@@ -162,8 +166,8 @@ function skewOf(entries: readonly number[]): number | null {
 }
 
 /**
- * One an entry, as a compacted topic has hardly more. Where the entries aren't known, or are of another topic, it is where the log ends: no fewer than there are, and many more where
- * compaction has been at work.
+ * One an entry, as a compacted topic has hardly more. Where the entries aren't known, or are of another topic, it is where the log ends: no fewer
+ * than there are, and many more where compaction has been at work.
  */
 async function recordsOf({ from, to, log }: PlanParts, source: Source | undefined): Promise<number | undefined> {
   const entries = source?.shards.map(({ stats }) => stats?.entries)

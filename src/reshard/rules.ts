@@ -21,8 +21,8 @@ interface Shared {
 }
 
 /**
- * By what rules this process folds each generation of a view: those that it is pinned to, whatever the config says by now. Its projection runs once, for whoever folds, verifies or replays, from the first
- * that needs it to the last.
+ * By what rules this process folds each generation of a view: those that it is pinned to, whatever the config says by now. Its projection runs
+ * once, for whoever folds, verifies or replays, from the first that needs it to the last.
  */
 export class GenerationRules {
   readonly #options: GenerationRulesOptions

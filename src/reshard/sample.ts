@@ -16,8 +16,8 @@ export interface SampledShard {
 }
 
 /**
- * Some ids of a shard, from where its scan begins. A scan goes by the store's own order, and no store has one that goes with what owns an id, which is a hash; sizes may
- * go with it, so they are an estimate only.
+ * Some ids of a shard, from where its scan begins. A scan goes by the store's own order, and no store has one that goes with what owns an id, which
+ * is a hash; sizes may go with it, so they are an estimate only.
  * @throws what the store says
  */
 export async function sampled(shard: string, admin: ViewAdmin, idsMax: number, signal: AbortSignal): Promise<Omit<SampledShard, 'stats'>> {
@@ -59,7 +59,9 @@ export interface Spread {
   readonly total: number
 }
 
-/** Where the entries would stand: each sampled id for as many as its shard has of them. Undefined where not every shard with entries has been sampled. */
+/**
+ * Where the entries would stand: each sampled id for as many as its shard has of them. Undefined where not every shard with entries has been sampled.
+ */
 export function spreadOf(shards: readonly SampledShard[], target: readonly string[], owner: (id: string) => string): Spread | undefined {
   const entries = new Map(target.map(shard => [shard, 0]))
   let moved = 0

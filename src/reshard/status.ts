@@ -118,7 +118,9 @@ function inWords(
   return health.kind === 'unknown' ? { state: 'unknown', detail: null } : { state: health.kind, detail: formatHealth(health) }
 }
 
-/** As each shard answered now. Each partition counts up to its end: what was vouched for before the log was cut, say, makes up for nothing elsewhere. */
+/**
+ * As each shard answered now. Each partition counts up to its end: what was vouched for before the log was cut, say, makes up for nothing elsewhere.
+ */
 function progressOf(live: LiveGeneration, shards: readonly Shard[], ends: readonly Offset[] | undefined): BuildProgress | null {
   if (ends === undefined) return null
   const vouched = shards.flatMap(shard => (shard.vouched === undefined ? [] : [shard.vouched]))

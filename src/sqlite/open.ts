@@ -35,8 +35,8 @@ export function openSqlite(path: string, options: OpenOptions): DatabaseSync {
 }
 
 /**
- * Two connections that turn a new file to WAL at once would wait for each other, so SQLite gives up here at once, whatever `busy_timeout` says. Trying
- * again is enough: by then the other has done it.
+ * Two connections that turn a new file to WAL at once would wait for each other, so SQLite gives up here at once, whatever `busy_timeout` says.
+ * Trying again is enough: by then the other has done it.
  */
 function enterWal(db: DatabaseSync): void {
   const untilMs = performance.now() + BUSY_TIMEOUT_MS

@@ -33,8 +33,8 @@ export const placeOf = (expected: Expected | undefined): string | undefined => e
 export type Judgement = 'agrees' | 'undecided' | Exclude<DifferenceKind, 'wrong-shard' | 'unsettled'>
 
 /**
- * What an id's own shard holds, against the log. `checkpoints` are the shard's at the moment it was looked at, and the log was folded at least to their positions since.
- * Undecided: the shard doesn't vouch for the key's last record yet, or that came after the look.
+ * What an id's own shard holds, against the log. `checkpoints` are the shard's at the moment it was looked at, and the log was folded at least to
+ * their positions since. Undecided: the shard doesn't vouch for the key's last record yet, or that came after the look.
  */
 export function judge(expected: Expected | undefined, found: Found, checkpoints: readonly Checkpoint[]): Judgement {
   if (expected?.inTwoPartitions) return 'two-partitions'

@@ -54,8 +54,8 @@ export class Repair {
   }
 
   /**
-   * The partition whose checkpoint guards the repair: the one that the key's next record will come in. Undefined where that isn't known: a record in another
-   * partition would slip through. On a shard that isn't the id's own no record of it comes, so any will do.
+   * The partition whose checkpoint guards the repair: the one that the key's next record will come in. Undefined where that isn't known: a record in
+   * another partition would slip through. On a shard that isn't the id's own no record of it comes, so any will do.
    */
   #partitionOf({ id, kind, expected }: Fault): number | undefined {
     const { rules, topic } = this.#options

@@ -35,9 +35,10 @@ export type Replayed =
   | { readonly kind: 'superseded'; readonly by: string | undefined }
 
 /**
- * Folds the record of a dead letter again, at its place. Nothing is appended to the view's topic. Waits for a store, or a log, that is away, and for a shard that hasn't come to the
- * record yet, until the signal says otherwise. May be repeated.
- * @throws no-such-dead-letter; foreign-dead-letter: of another topic, or another generation; foreign-store, store-refused and what reading the log throws; the signal's reason
+ * Folds the record of a dead letter again, at its place. Nothing is appended to the view's topic. Waits for a store, or a log, that is away, and for
+ * a shard that hasn't come to the record yet, until the signal says otherwise. May be repeated.
+ * @throws no-such-dead-letter; foreign-dead-letter: of another topic, or another generation; foreign-store, store-refused and what
+ * reading the log throws; the signal's reason
  */
 export async function replay(options: ReplayOptions, letter: string, signal: AbortSignal): Promise<Replayed> {
   const { generation, topic } = options

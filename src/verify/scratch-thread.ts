@@ -74,7 +74,9 @@ const functions = {
       sql('DELETE FROM scans WHERE shard = ?').run(shard)
     }),
 
-  /** Ids from a number on that the scans say nothing good of: expected and not seen, unresolved, or in two partitions. `next` is undefined at the end. */
+  /**
+   * Ids from a number on that the scans say nothing good of: expected and not seen, unresolved, or in two partitions. `next` is undefined at the end.
+   */
   unseen(from: number, limit: number): { readonly ids: readonly string[]; readonly next: number | undefined } {
     const last = sql('SELECT max(number) AS last FROM entries').get()?.last
     const rows = sql(

@@ -16,8 +16,8 @@ export interface Tally {
 }
 
 /**
- * What verify knows, in a SQLite file of one process: as large as it has to be, while the memory stays small, and there again after a kill. Positions and cursors are
- * written in the same transaction as what they stand for.
+ * What verify knows, in a SQLite file of one process: as large as it has to be, while the memory stays small, and there again after a kill. Positions
+ * and cursors are written in the same transaction as what they stand for.
  * @throws view-unavailable from every call where the file can't be used: held by another process, or a full disk.
  */
 export class Scratch {

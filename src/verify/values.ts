@@ -17,8 +17,8 @@ export interface ValueSource {
 }
 
 /**
- * The set ops of the records at these offsets of one partition, in order, as the log has them now. A record that compaction has removed is left out, and so is one with a
- * later record of its key close behind it.
+ * The set ops of the records at these offsets of one partition, in order, as the log has them now. A record that compaction has removed is left out,
+ * and so is one with a later record of its key close behind it.
  */
 export async function* valuesAt(source: ValueSource, partition: number, offsets: readonly Offset[]): AsyncGenerator<SetOp> {
   const { rules, patience } = source

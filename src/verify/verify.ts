@@ -21,7 +21,8 @@ export class Verify {
   }
 
   /**
-   * Starts a run, which goes on where the scratch was left unless that was done; or joins the one under way, which then repairs where this asks for it, and keeps its rate.
+   * Starts a run, which goes on where the scratch was left unless that was done; or joins the one under way, which then repairs
+   * where this asks for it, and keeps its rate.
    */
   start(request: VerifyRequest): VerifyStatus {
     if (this.#run === undefined || isOver(this.#run.status())) this.#run = new Run({ ...this.#options, ...request })

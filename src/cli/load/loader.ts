@@ -29,8 +29,9 @@ export interface LoaderOptions {
 }
 
 /**
- * Sends chunks one after another, so that the order of the lines is the order in the log. Waits for a server that is away. Lines of unknown outcome are
- * sent again where each has an id: to set or delete an id twice, with the order kept, is to do it once. A line without an id would become two entries, so there it stops.
+ * Sends chunks one after another, so that the order of the lines is the order in the log. Waits for a server that is away. Lines of unknown
+ * outcome are sent again where each has an id: to set or delete an id twice, with the order kept, is to do it once. A line without an id
+ * would become two entries, so there it stops.
  */
 export class Loader {
   readonly #options: LoaderOptions

@@ -141,8 +141,8 @@ function obstacle(found: GenerationStatus, { called, view, until, isNewVerify }:
 }
 
 /**
- * Whether a build keeps up with its log: it vouches for where the log ended at the look before. The end as of now would never be met by a view that is
- * written without a pause.
+ * Whether a build keeps up with its log: it vouches for where the log ended at the look before. The end as of now would never be met
+ * by a view that is written without a pause.
  */
 function readiness(): (progress: BuildProgress | null) => boolean {
   let earlier: ReadonlyMap<number, number> = new Map()

@@ -33,7 +33,8 @@ export interface Waited {
 }
 
 /**
- * Looks until the goal is reached or out of reach. A server that doesn't answer for a while is asked again: what it is asked about goes on without it.
+ * Looks until the goal is reached or out of reach. A server that doesn't answer for a while is asked again:
+ * what it is asked about goes on without it.
  * @throws unreachable, or what else it answers, once that takes too long
  */
 export async function watch(client: Client, goal: Goal, { answer, json, io, signal, silenceMs = SILENCE_MS }: WatchOptions): Promise<Waited> {

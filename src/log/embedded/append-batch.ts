@@ -19,8 +19,8 @@ interface Tail {
 }
 
 /**
- * Returns a function that appends a batch in one transaction, so with one fsync, or with none where it needn't be durable: it then gets to the disk with
- * the next batch that is. It never throws.
+ * Returns a function that appends a batch in one transaction, so with one fsync, or with none where it needn't be durable: it then gets to the disk
+ * with the next batch that is. It never throws.
  *
  * Two connections, as one that is told to wait for the disk no more may fail to be told to do so again.
  */
@@ -66,7 +66,8 @@ function appenderOver(db: DatabaseSync): (records: PackedRecords, nowMs: number)
       return { kind: 'appended', offsets }
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
-      // Without room the record of the commit itself wasn't written. After any other failure it may be there, and be found when the file is opened again.
+      // Without room the record of the commit itself wasn't written. After any other failure it may be there,
+      // and be found when the file is opened again.
       return { kind: committing && !isFull(error) ? 'unknown' : 'not-sent', message: messageOf(error) }
     }
   }

@@ -38,8 +38,8 @@ export interface AppenderOptions {
 }
 
 /**
- * Group commit: while one commit is under way, what arrives gathers, and then goes together. So each fsync serves all that waited for it, nobody waits for
- * company, and the order of the calls is the order in the log.
+ * Group commit: while one commit is under way, what arrives gathers, and then goes together. So each fsync serves all that waited for it, nobody
+ * waits for company, and the order of the calls is the order in the log.
  */
 export class Appender {
   readonly #options: AppenderOptions

@@ -58,7 +58,8 @@ interface Changes {
  * Where the topic says so, a record goes when it is old, whatever it is.
  *
  * Takes its steps one by one, so that appends get their turn between them. Touches nothing from the end offset on, as it was at the start. Stopped
- * anywhere, or run by two processes at once, it has only removed what it may: a record is removed when a later one of its key was there, or when it is too old.
+ * anywhere, or run by two processes at once, it has only removed what it may: a record is removed when a later one of
+ * its key was there, or when it is too old.
  *
  * Removed records leave their space to later ones. The file doesn't shrink.
  */

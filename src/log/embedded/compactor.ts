@@ -4,7 +4,10 @@ import type { Thread } from '../../sqlite/thread.ts'
 import type { CompactionReport } from './compaction.ts'
 import type { WriterFunctions } from './writer-thread.ts'
 
-/** A partition with nothing new is gone over for its tombstones this much later than it could be, as a part of the retention, and so at most that often. */
+/**
+ * A partition with nothing new is gone over for its tombstones this much later than it could be, as a part of
+ * the retention, and so at most that often.
+ */
 const TOMBSTONE_SLACK = 0.1
 
 export interface CompactionTuning {

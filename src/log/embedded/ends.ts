@@ -9,8 +9,8 @@ interface Waiting {
 }
 
 /**
- * The end offsets this process knows of, and what waits for one to move. They move by what this process appends, and by one poll for all that wait, for
- * what other processes append. Nobody waits: no poll.
+ * The end offsets this process knows of, and what waits for one to move. They move by what this process appends, and by one poll for all that wait,
+ * for what other processes append. Nobody waits: no poll.
  */
 export class Ends {
   readonly #poll: () => Promise<readonly Offset[] | undefined>

@@ -22,8 +22,8 @@ export const placeOf = (number: number, offset: number): number => number * OFFS
 /**
  * The layout, for programs that read the file without us.
  *
- * A partition has a number of its own in the file: `topics.first_number` plus the partition. A record's `place` is `number << 40 | offset`. `key` is null
- * where a producer gave none, `value` is null in a tombstone. All records of a topic, partition by partition, in order of offset:
+ * A partition has a number of its own in the file: `topics.first_number` plus the partition. A record's `place` is `number << 40 | offset`. `key` is
+ * null where a producer gave none, `value` is null in a tombstone. All records of a topic, partition by partition, in order of offset:
  *
  *     SELECT (place >> 40) - first_number AS partition, place & ((1 << 40) - 1) AS "offset", time_ms, key, value
  *     FROM topics JOIN records ON place >= (first_number << 40) AND place < (first_number + partitions) << 40

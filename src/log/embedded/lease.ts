@@ -27,8 +27,8 @@ export interface LeaseOptions {
  * One process folds a log file at a time: the one that holds the lease in the file. All groups of a process share it, so a member has all
  * partitions of its topic or none.
  *
- * The lease is asked for while there are members, and given back when the last has left. A holder that was paused for longer than the lease lasts finds
- * out at its next renewal; if another has it by then, its members are told to give up their partitions, and it stands in line again.
+ * The lease is asked for while there are members, and given back when the last has left. A holder that was paused for longer than the lease lasts
+ * finds out at its next renewal; if another has it by then, its members are told to give up their partitions, and it stands in line again.
  */
 export class Lease {
   readonly #options: LeaseOptions

@@ -37,7 +37,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * Opens the log in one SQLite file. Several processes may have it open and append; one of them folds, by a lease in the file, and that one compacts.
  *
  * An acknowledged record survives a crash of the process, of the machine, and a power cut, as far as the disk keeps what it was told to sync. The
- * file must be on a local disk: SQLite's write-ahead log needs shared memory. It doesn't shrink; what compaction removes leaves room for what follows.
+ * file must be on a local disk: SQLite's write-ahead log needs shared memory. It doesn't shrink; what
+ * compaction removes leaves room for what follows.
  * @throws log-unavailable where the file can't be opened. @throws foreign-store where it is something else.
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
@@ -159,7 +160,10 @@ export class EmbeddedLog implements Log {
     return since.position > 0 && removedTo >= since.position && removedTo > since.tombstonesRemovedTo ? 'possible' : 'none'
   }
 
-  /** Compacts every partition of these topics, or of all that were asked for, now and whether it is worth it or not. For tests and tools; the background does without. */
+  /**
+   * Compacts every partition of these topics, or of all that were asked for, now and whether it is worth it or not. For
+   * tests and tools; the background does without.
+   */
   async compactNow(topics: Iterable<Topic> = this.#topics.values()): Promise<CompactionReport> {
     const numbers = [...topics].flatMap(topic => Array.from({ length: topic.partitions }, (_, at) => this.#number(topic, at)))
     return this.#ask(() => this.#compactor.run(numbers))

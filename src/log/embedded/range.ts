@@ -10,11 +10,11 @@ export interface RangeBounds {
 }
 
 /**
- * Reads a stretch of a partition in two steps: first the lengths, which tell where the stretch ends before any value is read, then all keys and values as
- * one blob. A blob a column and record would cost three times as much, nearly all of it for the array buffers.
+ * Reads a stretch of a partition in two steps: first the lengths, which tell where the stretch ends before any value is read, then all keys and
+ * values as one blob. A blob a column and record would cost three times as much, nearly all of it for the array buffers.
  *
- * The blob is made by `group_concat`, which joins text. A blob cast to text, and back, keeps its bytes as they are in a file whose encoding is UTF-8; the
- * length is checked all the same.
+ * The blob is made by `group_concat`, which joins text. A blob cast to text, and back, keeps its bytes as they are in a file whose encoding is
+ * UTF-8; the length is checked all the same.
  */
 export class RangeReader {
   readonly #ends: StatementSync

@@ -25,7 +25,9 @@ export interface Brokers {
   leaderOf(topic: Topic, partition: number): Leader | undefined
   /** Why the topic can't be used any more: made again, gone, with other partitions. Undefined while it can. */
   faultOf(topic: Topic): LogfoldError | undefined
-  /** Reads the metadata again; callers share one request, and at most some a second are sent. Never throws: without an answer what was known stays. */
+  /**
+   * Reads the metadata again; callers share one request, and at most some a second are sent. Never throws: without an answer what was known stays.
+   */
   refresh(): Promise<void>
   /** Sends over a connection that no fetch holds up. @throws RequestFailed, also after `timeoutMs`; what the answer's decoding throws */
   request<Answer>(nodeId: number, request: Request<Answer>, timeoutMs: number): Promise<Answer>

@@ -102,7 +102,10 @@ export class Cluster implements Brokers {
     return this.link(nodeId, writes ? 'writing' : 'asking').request(request, timeoutMs)
   }
 
-  /** A way for one purpose, as a broker answers the requests of a connection in order: a long poll would hold up what stands behind it. @throws RequestFailed */
+  /**
+   * A way for one purpose, as a broker answers the requests of a connection in order: a long poll would hold up what stands behind it.
+   * @throws RequestFailed
+   */
   link(nodeId: number, purpose: string): Link {
     const address = this.#nodes.get(nodeId)
     if (address === undefined) throw new RequestFailed(`broker ${nodeId} is not known`, false)

@@ -53,7 +53,9 @@ interface Lane {
 export interface FetchLoopOptions<F extends Fetching> {
   /** The connection that this lane has for itself, asked for before each request. */
   readonly link: (lane: number) => Link
-  /** The broker takes long to answer: it may hang, and lead these no more. All of the loop, as what isn't in the request may have to wait for its end. */
+  /**
+   * The broker takes long to answer: it may hang, and lead these no more. All of the loop, as what isn't in the request may have to wait for its end.
+   */
   readonly late: (fetching: readonly F[]) => void
   /** These got no answer, and are no longer in the loop. `times`: one after another, from 1. */
   readonly failed: (fetching: readonly F[], error: unknown, times: number) => void

@@ -6,7 +6,10 @@ import { within } from './within.ts'
 const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 10_000
 const HEARTBEAT_INTERVAL_MS = 1_000
-/** A consumer whose partitions are all paused sleeps so long, and then looks whether a heartbeat is due: it is the delay of noticing a rebalance, beside the interval. */
+/**
+ * A consumer whose partitions are all paused sleeps so long, and then looks whether a heartbeat is due: it is the delay of
+ * noticing a rebalance, beside the interval.
+ */
 const SLEEP_MS = 300
 /** Against one coordinator, some seconds: a new one is found only by a consumer that begins anew. */
 const RETRY = { initialRetryTime: 200, maxRetryTime: 1_000, retries: 8 }
@@ -28,11 +31,12 @@ export interface GroupConsumerOptions {
 }
 
 /**
- * One kafkajs consumer as a group member that reads nothing: from its first connection to its end, which is told once. It doesn't begin again by itself.
+ * One kafkajs consumer as a group member that reads nothing: from its first connection to its end, which is
+ * told once. It doesn't begin again by itself.
  *
- * kafkajs's own restart isn't used. It starts what was disconnected meanwhile, a failure within it is an unhandled rejection, and it never comes where
- * the disconnecting before it waits for an answer from a broker that hangs: then the consumer stands still in silence. So a consumer that is told to
- * stop, or hasn't sent a heartbeat for 30 s, has its connections cut.
+ * kafkajs's own restart isn't used. It starts what was disconnected meanwhile, a failure within it is an unhandled rejection, and it never comes
+ * where the disconnecting before it waits for an answer from a broker that hangs: then the consumer stands still in silence. So a consumer that is
+ * told to stop, or hasn't sent a heartbeat for 30 s, has its connections cut.
  */
 export class GroupConsumer {
   /** Why it ended; undefined where it was stopped. Never rejects. */

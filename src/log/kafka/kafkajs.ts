@@ -4,8 +4,8 @@ import type { ISocketFactory, SASLOptions } from 'kafkajs'
 import type { Request } from './wire/request.ts'
 
 /**
- * The one file that knows kafkajs's insides: its connections, with TLS, SASL and the version handshake. Written against exactly this version, which package.json
- * names.
+ * The one file that knows kafkajs's insides: its connections, with TLS, SASL and the version handshake. Written against
+ * exactly this version, which package.json names.
  */
 const KAFKAJS_VERSION = '2.2.4'
 

@@ -93,8 +93,8 @@ export class Link {
   }
 
   /**
-   * It failed, or authentication is due again. Then what is under way on it ends there, and the next request gets another connection: kafkajs would take an answer that is under
-   * way for one of the handshake's.
+   * It failed, or authentication is due again. Then what is under way on it ends there, and the next request gets another connection: kafkajs would
+   * take an answer that is under way for one of the handshake's.
    */
   #replace(connection: Connection): void {
     this.#forget()

@@ -43,11 +43,11 @@ export class Memberships {
   }
 
   /**
-   * Takes part in the group from now on, and answers at once: joining goes on beside, for as long as it takes. While the brokers are away, or the topic is missing,
-   * it is tried on, and the member keeps what it has.
+   * Takes part in the group from now on, and answers at once: joining goes on beside, for as long as it takes. While the brokers are away, or the
+   * topic is missing, it is tried on, and the member keeps what it has.
    *
-   * The member is told what changed when a rebalance is done, one call after another: what it lost, and once it has given that up, what it got. During
-   * a rebalance it keeps everything. It is told `failed` once where the brokers refuse the group for good.
+   * The member is told what changed when a rebalance is done, one call after another: what it lost, and once it has given that up, what it got.
+   * During a rebalance it keeps everything. It is told `failed` once where the brokers refuse the group for good.
    */
   join(group: string, topic: Topic, member: GroupMember): Membership {
     const { client, logger } = this.#options
@@ -57,7 +57,10 @@ export class Memberships {
     return membership
   }
 
-  /** How many members the group has; undefined where nobody may tell, or nobody does within 1 s. Members that died count until their session times out. */
+  /**
+   * How many members the group has; undefined where nobody may tell, or nobody does within 1 s. Members that
+   * died count until their session times out.
+   */
   async members(group: string): Promise<number | undefined> {
     const described = this.#options.admin.use(admin => admin.describeGroups([group]))
     try {

@@ -15,8 +15,8 @@ export type Attempt =
   | { readonly kind: Exclude<AppendOutcome, 'appended'>; readonly detail: string }
 
 /**
- * What is appended to one partition: a queue, and one batch that was cut from its front. The states, and what leaves them, are those of SPEC.md (Writing):
- * idle has no batch. It knows nothing of time and of brokers; `Sender` drives it.
+ * What is appended to one partition: a queue, and one batch that was cut from its front. The states, and what leaves them, are those of SPEC.md
+ * (Writing): idle has no batch. It knows nothing of time and of brokers; `Sender` drives it.
  */
 export class PartitionQueue {
   readonly topic: Topic
@@ -226,8 +226,8 @@ export class PartitionQueue {
   }
 
   /**
-   * The broker knows other numbers than we do: it has lost records, say. A new epoch begins at 0 whatever the broker knows, and keeps out what was given up. A broker that refuses even that has a
-   * later epoch, or this one, on record: then all earlier ones are kept out already.
+   * The broker knows other numbers than we do: it has lost records, say. A new epoch begins at 0 whatever the broker knows, and keeps out what was
+   * given up. A broker that refuses even that has a later epoch, or this one, on record: then all earlier ones are kept out already.
    */
   #outOfSequence(batch: Batch): void {
     this.#dissolve(batch)

@@ -36,7 +36,10 @@ interface Lane {
 /** What one request takes along: a batch of each partition. */
 type Load = readonly (readonly [PartitionQueue, Batch])[]
 
-/** Sends the batches of all partitions: a request a leader, with a batch of each of its partitions that has something to send. What arrives meanwhile gathers. */
+/**
+ * Sends the batches of all partitions: a request a leader, with a batch of each of its partitions that has something
+ * to send. What arrives meanwhile gathers.
+ */
 export class Sender {
   readonly #options: SenderOptions
   readonly #ids: ProducerIds

@@ -21,12 +21,12 @@ export interface Claimant extends Claims {
  * Gives each partition of a topic to one member.
  *
  * - Balanced: two members' counts differ by one at most.
- * - Sticky: of all balanced assignments it is one that takes the fewest partitions from the member that has them. Where a member must give some up, it keeps
- *   the lowest: partition 0 has duties, and moves least.
+ * - Sticky: of all balanced assignments it is one that takes the fewest partitions from the member that has them. Where a member must give some up,
+ *   it keeps the lowest: partition 0 has duties, and moves least.
  * - Deterministic: the order of the members plays no part.
  *
- * Two members claim one partition when one was away while the other got it: the claim of the higher generation counts, then that of the lower member id. A group that was empty
- * begins its generations anew, so an old claim may win; that costs moves, nothing else.
+ * Two members claim one partition when one was away while the other got it: the claim of the higher generation counts, then that of the lower member
+ * id. A group that was empty begins its generations anew, so an old claim may win; that costs moves, nothing else.
  */
 export function assignSticky(partitions: number, claimants: readonly Claimant[]): ReadonlyMap<string, readonly number[]> {
   const members = claimants.toSorted((a, b) => (a.memberId < b.memberId ? -1 : 1))

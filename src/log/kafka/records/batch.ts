@@ -2,11 +2,12 @@ import { LogfoldError } from '../../../model/errors.ts'
 import type { Offset } from '../../../model/record.ts'
 
 /**
- * Record batches as Kafka keeps and sends them: format 2, since Kafka 0.11. A *record set* is batches one behind the other, as a partition's part of a fetch
- * answer holds them; it may end within a batch.
+ * Record batches as Kafka keeps and sends them: format 2, since Kafka 0.11. A *record set* is batches one behind the other, as a partition's part of
+ * a fetch answer holds them; it may end within a batch.
  *
  *  0 base offset i64 · 8 length i32, of what follows · 12 leader epoch i32 · 16 format i8 · 17 CRC-32C u32, of what follows · 21 attributes i16 ·
- * 23 last offset delta i32 · 27 base timestamp i64 · 35 max timestamp i64 · 43 producer id i64 · 51 producer epoch i16 · 53 base sequence i32 · 57 count i32
+ * 23 last offset delta i32 · 27 base timestamp i64 · 35 max timestamp i64 · 43 producer id i64 · 51 producer epoch
+ * i16 · 53 base sequence i32 · 57 count i32
  */
 export const BATCH_HEADER_BYTES = 61
 
@@ -100,7 +101,8 @@ export interface Extent {
 }
 
 /**
- * How far a record set reaches from a position on. Reads headers only, so that the next fetch needn't wait for the decoding. `where` names topic and partition, for errors.
+ * How far a record set reaches from a position on. Reads headers only, so that the next fetch needn't wait for the decoding.
+ * `where` names topic and partition, for errors.
  *
  * @throws DamagedBatch where lengths, offsets or formats make no sense
  * @throws LogfoldError `topic-mismatch` for a format before 2

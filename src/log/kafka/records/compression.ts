@@ -2,7 +2,10 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { decompressFrameSync } from 'lz4-napi'
 import { uncompressSync } from 'snappy'
 
-/** What the records of one batch may be uncompressed. A batch is a few MB, by the broker's limit; a smaller one that becomes more than this is no honest one. */
+/**
+ * What the records of one batch may be uncompressed. A batch is a few MB, by the broker's limit; a smaller one that
+ * becomes more than this is no honest one.
+ */
 const UNCOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
 
 const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
@@ -10,11 +13,11 @@ const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export const codecName = (codec: number): string => names[codec] ?? `codec ${codec}`
 
 /**
- * The records of a batch, uncompressed, in memory of their own. The native packages' memory is given back between turns of the event loop only, so what decompresses
- * a lot must let go of the thread meanwhile.
+ * The records of a batch, uncompressed, in memory of their own. The native packages' memory is given back between turns of the event loop only, so
+ * what decompresses a lot must let go of the thread meanwhile.
  *
- * @throws Error where the codec is unknown, the bytes aren't what it writes, or they become more than `UNCOMPRESSED_BYTES_MAX`. For lz4 and snappy that is known before
- * anything is allocated, gzip and zstd stop there.
+ * @throws Error where the codec is unknown, the bytes aren't what it writes, or they become more than `UNCOMPRESSED_BYTES_MAX`. For lz4 and snappy
+ * that is known before anything is allocated, gzip and zstd stop there.
  */
 export function decompress(codec: number, bytes: Buffer): Buffer {
   switch (codec) {
@@ -87,7 +90,10 @@ function unlz4(bytes: Buffer): Buffer {
   return decompressFrameSync(bytes)
 }
 
-/** What a frame can become at most, by its blocks' sizes: magic, flags, block size, perhaps a content size, checksum, then blocks to an end mark. Kafka knows no dictionaries. */
+/**
+ * What a frame can become at most, by its blocks' sizes: magic, flags, block size, perhaps a content size, checksum, then blocks to
+ * an end mark. Kafka knows no dictionaries.
+ */
 function lz4BytesBound(bytes: Buffer): number {
   if (bytes.length < 7 || bytes.readUInt32LE(0) !== LZ4_MAGIC) throw new Error('this is no lz4 frame')
   const flags = bytes.readUInt8(4)

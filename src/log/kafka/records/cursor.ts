@@ -16,11 +16,11 @@ export interface Section {
 }
 
 /**
- * Walks over the records of sections from an offset on. Record: length, attributes i8, timestamp delta, offset delta, key length, key, value length, value, headers;
- * numbers are zigzag varints, a length of -1 is null. Headers are passed over.
+ * Walks over the records of sections from an offset on. Record: length, attributes i8, timestamp delta, offset delta, key length, key, value length,
+ * value, headers; numbers are zigzag varints, a length of -1 is null. Headers are passed over.
  *
- * `next` throws `log-corrupt` where the bytes are no such records. Offsets rise, and stay in what the batch covers; so with as many records as it covers offsets, none
- * is missing.
+ * `next` throws `log-corrupt` where the bytes are no such records. Offsets rise, and stay in what the batch covers; so with as many
+ * records as it covers offsets, none is missing.
  */
 export class SectionCursor implements RecordCursor {
   readonly #sections: readonly Section[]

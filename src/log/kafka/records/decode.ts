@@ -41,8 +41,8 @@ interface Piece {
 }
 
 /**
- * Decodes one record set, a piece at a time. It stays in hand until its end, because the state of transactions in its middle is nowhere else: an answer's list of aborted
- * ones begins at that answer's position. To give up what is left, fetch again from `next`.
+ * Decodes one record set, a piece at a time. It stays in hand until its end, because the state of transactions in its middle is nowhere else: an
+ * answer's list of aborted ones begins at that answer's position. To give up what is left, fetch again from `next`.
  */
 export class RecordSet {
   /** What all pieces together reach over: known at once, and where the next fetch goes on. */
@@ -75,8 +75,8 @@ export class RecordSet {
   }
 
   /**
-   * Takes batches until they hold more than `bytesMax`, at least one; nothing when `done`. A batch that can't be read ends the piece before it, so that its error comes
-   * alone, with the next call; what was decoded before isn't lost by it.
+   * Takes batches until they hold more than `bytesMax`, at least one; nothing when `done`. A batch that can't be read ends the piece before it, so
+   * that its error comes alone, with the next call; what was decoded before isn't lost by it.
    *
    * @throws DamagedBatch where the checksum of the next batch doesn't fit: fetch again from `next`
    * @throws LogfoldError `log-corrupt` where it fits, and the bytes are no records nevertheless

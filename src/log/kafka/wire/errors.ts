@@ -208,8 +208,8 @@ export function kindOf(code: number): KafkaErrorKind {
  * What became of a batch.
  *
  * - `appended`: all in-sync replicas have it.
- * - `duplicate`: it was appended by an earlier request; at which offset isn't known, nor whether the other replicas have it, as the broker answers before it
- *   waits for them. Kafka from 3.1 on never says so: it gives the first one's offset, and waits.
+ * - `duplicate`: it was appended by an earlier request; at which offset isn't known, nor whether the other replicas have it, as the broker answers
+ *   before it waits for them. Kafka from 3.1 on never says so: it gives the first one's offset, and waits.
  * - `not-appended`: not by this request, for sure. The same bytes may be appended later.
  * - `uncertain`: it may be in the log, now or once another leader takes over. Only the same bytes may follow under its sequence.
  * - `sequence`: the broker doesn't take this producer id, epoch or sequence. Not appended by this request.

@@ -9,7 +9,10 @@ export interface ProducePartition {
 
 export interface ProduceTopic {
   readonly name: string
-  /** 22 characters, as kafka-topics prints it. A broker before Kafka 4.1 doesn't look at it: a topic that was made again under the name would take the records. */
+  /**
+   * 22 characters, as kafka-topics prints it. A broker before Kafka 4.1 doesn't look at it: a topic that was made
+   * again under the name would take the records.
+   */
   readonly id: string
   readonly partitions: readonly ProducePartition[]
 }

@@ -5,6 +5,7 @@ import { pause } from '../model/pause.ts'
 import type { Offset } from '../model/record.ts'
 import { Control, openControlTopic } from './control.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
+import type { Living } from './roll.ts'
 
 const RETRY_MS = 1_000
 
@@ -75,7 +76,7 @@ export class Coordination {
   }
 
   /** Who lives, as far as is known now; none while that isn't known. */
-  living(): ReturnType<Presence['living']> {
+  living(): readonly Living[] {
     return this.#presence?.living() ?? []
   }
 

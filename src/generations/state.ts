@@ -70,6 +70,9 @@ export const UNVERIFIED = 'unverified'
 /** In the `forced` of a `complete` or a `cancel`: what is left on a server that won't come back may stay. */
 export const LEFT = 'left'
 
+/** At most one is next, serving or previous; of those that leave, the one with the lowest number. */
+export const ofRole = ({ generations }: ViewState, role: Role): GenerationState | undefined => generations.find(each => each.role === role)
+
 export const isVerified = ({ verification }: GenerationState): boolean => verification?.differences === 0
 
 /** What a command of a later format makes of the state of its view, where it fits. */
@@ -156,19 +159,20 @@ const steersServing = ({ until, paused, rate, why }: Steer): boolean =>
 function apply({ generations }: ViewState, meant: GenerationState, command: Exclude<Command, Create>, offset: Offset): readonly GenerationState[] {
   const change = (changed: Partial<GenerationState>): readonly GenerationState[] =>
     generations.map(each => (each === meant ? { ...each, ...changed } : each))
+  const goOver = (to: Partial<GenerationState>, from: Partial<GenerationState>): readonly GenerationState[] =>
+    generations.map(each => {
+      if (each === meant) return { ...each, ...to, role: 'serving', since: offset }
+      return each.role === 'serving' ? { ...each, ...from, since: offset } : each
+    })
   switch (command.command) {
     case 'verified':
       return change(verified(meant, command))
     case 'steer':
       return change(steered(meant, command))
     case 'switch':
-      return change({ ...unhindered, role: 'serving', since: offset, until: further(meant.until, 'serving') }).map(each =>
-        each.role === 'serving' && each.number !== meant.number ? { ...each, role: 'previous', since: offset } : each,
-      )
+      return goOver({ ...unhindered, until: further(meant.until, 'serving') }, { role: 'previous' })
     case 'reverse':
-      return change({ role: 'serving', since: offset, until: 'serving' }).map(each =>
-        each.role === 'serving' && each.number !== meant.number ? { ...each, role: 'next', since: offset, until: 'ready' } : each,
-      )
+      return goOver({ until: 'serving' }, { role: 'next', until: 'ready' })
     case 'complete':
     case 'cancel':
       return change(

@@ -1,7 +1,7 @@
 import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
-import { type GenerationState, LEFT, UNVERIFIED, type ViewState } from '../generations/state.ts'
+import { type GenerationState, LEFT, ofRole, UNVERIFIED, type ViewState } from '../generations/state.ts'
 import { answeredWithin } from '../model/bounded.ts'
 import { LogfoldError } from '../model/errors.ts'
 import { generationName } from '../model/generation.ts'
@@ -62,7 +62,7 @@ export async function checksOf(verb: ReshardVerb, parts: Parts): Promise<readonl
 }
 
 async function toServe(verb: 'switch' | 'reverse', { view, of, living, signal }: Parts): Promise<readonly ReshardCheck[]> {
-  const live = known(view, of.number)
+  const live = liveOf(view, of.number)
   const name = generationName(live.generation)
   // First, as it takes longest: what the others say is of the last moment.
   const lacking = readersLacking(await living(), view.name, of.number)
@@ -83,9 +83,9 @@ async function toServe(verb: 'switch' | 'reverse', { view, of, living, signal }:
 
 /** One that leaves already has nothing to do with what serves. */
 async function whatServesIsReady({ view, state, of, signal }: Parts): Promise<readonly ReshardCheck[]> {
-  const serving = state.generations.find(({ role }) => role === 'serving')
+  const serving = ofRole(state, 'serving')
   if (of.role === 'leaving' || serving === undefined) return []
-  const live = known(view, serving.number)
+  const live = liveOf(view, serving.number)
   const name = generationName(live.generation)
   const remedy = `Wait until it is, or go back: logfold status ${view.name}, logfold reshard reverse ${view.name}`
   return [checkOf('not-ready', await notReady(live, signal), `${name}, which serves, is up to date`, orForce(remedy, 'not-ready'))]
@@ -97,7 +97,7 @@ async function whatServesIsReady({ view, state, of, signal }: Parts): Promise<re
  */
 async function left({ view, of, force }: Parts): Promise<readonly ReshardCheck[]> {
   if (!force.includes(LEFT)) return []
-  const live = known(view, of.number)
+  const live = liveOf(view, of.number)
   const silent = await silentShards(live)
   if (silent.length === 0 && of.role !== 'leaving') return []
   const name = generationName(live.generation)
@@ -115,7 +115,7 @@ async function silentShards(live: LiveGeneration): Promise<readonly string[]> {
 }
 
 /** @throws internal: the view follows the commands as they are folded, so whoever has seen one of a generation has seen it there */
-export function known(view: LiveView, number: number): LiveGeneration {
+export function liveOf(view: LiveView, number: number): LiveGeneration {
   const live = view.generation(number)
   if (live === undefined) throw new LogfoldError('internal', `The view ${view.name} does not know its generation ${number}`)
   return live

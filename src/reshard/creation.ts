@@ -4,7 +4,7 @@ import { pinnedOf, type ViewDefinition } from '../generations/definition.ts'
 import type { LiveGenerationOptions } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
 import type { Living } from '../generations/roll.ts'
-import type { GenerationState, ViewState } from '../generations/state.ts'
+import { type GenerationState, ofRole, type ViewState } from '../generations/state.ts'
 import { orAborted } from '../model/bounded.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import type { Log, Topic, TopicSpec } from '../model/log.ts'
@@ -43,7 +43,7 @@ export interface Creation {
  */
 export async function creationOf(parts: CreationParts): Promise<Creation> {
   const { view, verb, state, request, control, log, living, openStore, signal } = parts
-  const serving = state.generations.find(({ role }) => role === 'serving')
+  const serving = ofRole(state, 'serving')
   const definition = definitionFor(parts, serving)
   const { backend, shards } = definition
   const topic = await topicFor(parts, definition)

@@ -2,7 +2,7 @@ import type { Order } from '../generations/control.ts'
 import type { Coordination } from '../generations/coordination.ts'
 import type { LiveGeneration } from '../generations/live-generation.ts'
 import type { LiveView } from '../generations/live-view.ts'
-import { isVerified } from '../generations/state.ts'
+import { isVerified, type Role } from '../generations/state.ts'
 import { isLogfoldError, LogfoldError } from '../model/errors.ts'
 import { failPoint } from '../model/fail-point.ts'
 import { generationName } from '../model/generation.ts'
@@ -34,6 +34,9 @@ export interface EffectParts {
   readonly signal: AbortSignal
 }
 
+/** Done: there may be more to do at once. */
+export type Effect = (parts: EffectParts) => Promise<'done' | 'nothing'>
+
 /** A server that has not answered for so long is taken for gone, where an operator said that it is. */
 const SILENT_MS = 5_000
 /** Differences that are told in the log of the process. */
@@ -41,11 +44,11 @@ const TOLD_MAX = 10
 
 const goesTo = ({ state }: Live, until: Until): boolean => !isFurther(until, state.until)
 
-const ofRole = ({ view }: EffectParts, role: Live['state']['role']): Live | undefined => view.generations.find(({ state }) => state.role === role)
+const inRole = ({ view }: EffectParts, role: Role): Live | undefined => view.generations.find(({ state }) => state.role === role)
 
 /** What people look at shows what serves, shard by shard, once it is filled. */
 async function show(parts: EffectParts): Promise<'done' | 'nothing'> {
-  const serving = ofRole(parts, 'serving')
+  const serving = inRole(parts, 'serving')
   const backend = serving?.backend
   if (serving === undefined || backend === undefined) return 'nothing'
   const { generation, state } = serving
@@ -62,7 +65,7 @@ async function show(parts: EffectParts): Promise<'done' | 'nothing'> {
 
 /** Compares the next one with the log, once it is where it should be. */
 async function verify(parts: EffectParts): Promise<'done' | 'nothing'> {
-  const next = ofRole(parts, 'next')
+  const next = inRole(parts, 'next')
   if (next === undefined || next.state.paused || !goesTo(next, 'verified')) return 'nothing'
   if (isVerified(next.state) && (await openedAnew(next)).length === 0) return 'nothing'
   if ((await notReady(next, parts.signal)) !== undefined) return 'nothing'
@@ -120,7 +123,7 @@ const failed = ({ generation }: Live, failure: { readonly detail: string; readon
 /** Goes over to the next one, where that is to go so far by itself, and nothing speaks against it. */
 async function goOver(parts: EffectParts): Promise<'done' | 'nothing'> {
   const { last } = parts.view.state()
-  const next = ofRole(parts, 'next')
+  const next = inRole(parts, 'next')
   if (next === undefined || next.state.paused || !isVerified(next.state) || !goesTo(next, 'serving')) return 'nothing'
   const { generation, number } = next
   // First, as it may take 10 s; what the stores say is to be of now.
@@ -133,8 +136,8 @@ async function goOver(parts: EffectParts): Promise<'done' | 'nothing'> {
 /** Lets the previous one go, where what serves is to go so far by itself. */
 async function complete(parts: EffectParts): Promise<'done' | 'nothing'> {
   const { last } = parts.view.state()
-  const serving = ofRole(parts, 'serving')
-  const previous = ofRole(parts, 'previous')
+  const serving = inRole(parts, 'serving')
+  const previous = inRole(parts, 'previous')
   if (serving === undefined || previous === undefined || !goesTo(serving, 'completed')) return 'nothing'
   if ((await notReady(serving, parts.signal)) !== undefined) return 'nothing'
   const { generation, number } = previous
@@ -219,4 +222,4 @@ async function persistently(work: () => Promise<void>, signal: AbortSignal): Pro
   }
 }
 
-export const effects: readonly ((parts: EffectParts) => Promise<'done' | 'nothing'>)[] = [show, verify, goOver, complete, drop]
+export const effects: readonly Effect[] = [show, verify, goOver, complete, drop]

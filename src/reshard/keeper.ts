@@ -3,7 +3,7 @@ import { isAnswer, messageOf } from '../model/errors.ts'
 import type { Log, Membership } from '../model/log.ts'
 import { pause } from '../model/pause.ts'
 import type { DeadLetters } from '../pipeline/dead-letters.ts'
-import { type EffectParts, effects, hasNoAddress } from './effects.ts'
+import { type Effect, type EffectParts, effects, hasNoAddress } from './effects.ts'
 
 /** An effect that can't be had now is tried again after this. */
 const LOOK_MS = 1_000
@@ -11,7 +11,7 @@ const LOOK_MS = 1_000
 const AGAIN_MS = 20
 
 /** Its store isn't just on the way, and something is to be done there. */
-const isUnknown = (live: LiveGeneration<DeadLetters>): boolean => hasNoAddress(live) && !live.state.forsaken
+const isOutOfReach = (live: LiveGeneration<DeadLetters>): boolean => hasNoAddress(live) && !live.state.forsaken
 
 export interface KeeperOptions extends Omit<EffectParts, 'signal' | 'dropped'> {
   readonly log: Log
@@ -74,7 +74,7 @@ export class Keeper {
 
   #isAble(): boolean {
     const { view, coordination } = this.#options
-    if (coordination.ended !== undefined || view.generations.length === 0 || view.generations.some(isUnknown)) return false
+    if (coordination.ended !== undefined || view.generations.length === 0 || view.generations.some(isOutOfReach)) return false
     // A later command may have said what this version would undo.
     return view.state().halted === undefined
   }
@@ -122,7 +122,7 @@ export class Keeper {
   }
 
   /** @throws bugs */
-  async #repeat(effect: (parts: EffectParts) => Promise<'done' | 'nothing'>, parts: EffectParts): Promise<void> {
+  async #repeat(effect: Effect, parts: EffectParts): Promise<void> {
     let told = ''
     while (!parts.signal.aborted) {
       let did = false

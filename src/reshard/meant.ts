@@ -1,5 +1,5 @@
 import type { Order } from '../generations/control.ts'
-import { type GenerationState, LEFT, type Refusal, type Role, type ViewState } from '../generations/state.ts'
+import { type GenerationState, LEFT, ofRole, type Refusal, type Role, type ViewState } from '../generations/state.ts'
 import type { ReshardRequest, ReshardVerb } from '../model/reshard.ts'
 import { further } from '../model/until.ts'
 
@@ -90,7 +90,7 @@ function ending(asked: Asked, command: 'complete' | 'cancel', role: Role, other:
   return last === undefined ? unfit(asked, 'no-such-generation') : nothing(last, 'is being taken away already')
 }
 
-const the = ({ state }: Asked, role: Role): GenerationState | undefined => state.generations.find(each => each.role === role)
+const the = ({ state }: Asked, role: Role): GenerationState | undefined => ofRole(state, role)
 
 const order = ({ view }: Asked, of: GenerationState, command: 'switch' | 'reverse' | 'complete' | 'cancel'): Meant => ({
   kind: 'order',

@@ -9,7 +9,7 @@ import { orAborted } from '../model/bounded.ts'
 import type { Log } from '../model/log.ts'
 import type { Logger } from '../model/logger.ts'
 import type { ReshardAnswer, ReshardCheck, ReshardPlan, ReshardRequest, ReshardVerb } from '../model/reshard.ts'
-import { checkOf, checksOf, commandRefused, known, overridden, standInTheWay } from './checklist.ts'
+import { checkOf, checksOf, commandRefused, liveOf, overridden, standInTheWay } from './checklist.ts'
 import { unverified } from './checks.ts'
 import { creationOf } from './creation.ts'
 import { type MovingVerb, meantBy } from './meant.ts'
@@ -112,7 +112,7 @@ export class Orders {
       order: undefined,
     })
     if (meant.kind === 'nothing') return itIs(meant.why)
-    if (verb === 'verify' && (await orAborted(unverified(known(view, number)), signal)) === undefined) return itIs('is verified already')
+    if (verb === 'verify' && (await orAborted(unverified(liveOf(view, number)), signal)) === undefined) return itIs('is verified already')
     const parts = { view, state, of: meant.of, force: request.force, living: this.#living(signal), signal }
     return { generation: number, checks: await orAborted(checksOf(verb, parts), signal), plan: null, order: meant.order }
   }

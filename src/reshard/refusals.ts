@@ -15,7 +15,7 @@ const does = (state: GenerationState): string => {
 }
 
 /** `job@1 serves, job@2 is being built` */
-export function inWords(view: string, { generations }: Pick<ViewState, 'generations'>): string {
+function inWords(view: string, { generations }: Pick<ViewState, 'generations'>): string {
   if (generations.length === 0) return `${view} has no generation`
   return generations.map(state => `${view}@${state.number} ${does(state)}`).join(', ')
 }

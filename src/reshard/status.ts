@@ -85,7 +85,7 @@ async function shardsOf(live: LiveGeneration, source: Connected | undefined, pip
       const told = pipeline?.shards.find(each => each.shard === shard)
       const asked = source && (await answeredWithin(ANSWER_MS, () => ask(source, shard)))
       const silent = source !== undefined && asked === undefined
-      return { shard, ...(isGone(live, health.get(shard)) ? gone : inWords(health.get(shard), told, silent)), ...asked }
+      return { shard, ...(isGone(live, health.get(shard)) ? gone : stateOf(health.get(shard), told, silent)), ...asked }
     }),
   ).then(shards => shards.map(shard => ({ entries: null, bytes: null, vouched: undefined, ...shard })))
 }
@@ -107,7 +107,7 @@ async function ask({ backend, generation, reader }: Connected, shard: string): P
   return { entries: stats.entries, bytes: stats.bytes ?? null, vouched }
 }
 
-function inWords(
+function stateOf(
   health: Health = { kind: 'unknown' },
   told: PipelineStatus['shards'][number] | undefined,
   silent: boolean,

@@ -73,6 +73,7 @@ async function look({ metrics, stores, views }: Gauged, connected: Kept): Promis
   for (const live of generations) {
     const labels = { view: live.generation.view, generation: String(live.number) }
     const etaSeconds = live.state.role === 'next' ? await etaOf(live) : undefined
+    // It may have got another role, or have gone, while the log was asked.
     const isNext = live.state.role === 'next' && views.get(live.generation.view)?.generation(live.number) === live
     if (etaSeconds === undefined || !isNext) metrics.buildEta.remove(labels)
     else metrics.buildEta.set(labels, etaSeconds)
@@ -160,10 +161,12 @@ function servingNumber(view: LiveView): number {
 
 type Live = Pick<LiveGeneration, 'generation' | 'number' | 'state' | 'vouched' | 'perSecond'>
 
+type RoleLabels = Readonly<Record<'view' | 'generation' | 'role', string>>
+
 /** The gauges of each generation; those of one that is gone go. */
 class GenerationGauges {
   readonly #metrics: Metrics
-  #known = new Map<string, { readonly view: string; readonly generation: string; readonly role: string }>()
+  #known = new Map<string, RoleLabels>()
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics
@@ -171,7 +174,7 @@ class GenerationGauges {
 
   set(generations: readonly Live[]): void {
     const { generationRole, buildRate, buildEta, verifyDifferences } = this.#metrics
-    const now = new Map<string, { readonly view: string; readonly generation: string; readonly role: string }>()
+    const now = new Map<string, RoleLabels>()
     for (const live of generations) {
       const labels = { view: live.generation.view, generation: String(live.number) }
       now.set(JSON.stringify([labels, live.state.role]), { ...labels, role: live.state.role })

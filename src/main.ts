@@ -72,7 +72,7 @@ async function start(config: Config, { role, readAgain }: StartOptions): Promise
     const verbs = new ViewVerbs({ views, orders, reloading, logger, statusOf: view => viewStatus(view, coordination) })
     running.push(() => verbs.close())
     const status = {
-      view: async (name: string) => await verbs.status(name),
+      view: (name: string) => verbs.status(name),
       views: () => Promise.all([...views.keys()].map(name => verbs.status(name))),
       unconfigured: () => unconfiguredViews(coordination, views),
       readiness: async () => readinessOf(views.values()),

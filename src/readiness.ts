@@ -9,8 +9,7 @@ function checksOf({ name, live, feeds }: HostedView): readonly ReadinessCheck[] 
   const serves = live.unready()
   const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? servesDetail(live.health()) }]
   const pipeline = live.current === undefined ? undefined : feeds?.pipeline(live.current.number)
-  if (pipeline === undefined && live.stopped === undefined) return checks
-  if (feeds === undefined) return checks
+  if (feeds === undefined || (pipeline === undefined && live.stopped === undefined)) return checks
   const folds = live.stopped?.message ?? pipeline?.unready()
   return [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
 }

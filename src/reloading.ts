@@ -106,14 +106,12 @@ function changedBackends(before: Config, now: Config): readonly Change[] {
     const is = now.backends.get(name)
     const pointer = `backends.${name}`
     if (is === undefined) return [{ pointer, detail: 'was taken away' }]
-    return (was.kind === is.kind && isDeepStrictEqual(was.config, is.config)) || onlyAdds(was, is)
-      ? []
-      : [{ pointer, detail: 'was changed, by more than shards that were added' }]
+    const stays = was.kind === is.kind && (isDeepStrictEqual(was.config, is.config) || onlyAdds(was, is))
+    return stays ? [] : [{ pointer, detail: 'was changed, by more than shards that were added' }]
   })
 }
 
 function onlyAdds(was: BackendConfig, is: BackendConfig): boolean {
-  if (was.kind !== is.kind) return false
   const [before, now] = [was.config, is.config] as readonly { readonly shards?: Readonly<Record<string, unknown>> }[]
   if (typeof before?.shards !== 'object' || typeof now?.shards !== 'object') return false
   const kept = Object.fromEntries(Object.keys(before.shards).map(shard => [shard, now.shards?.[shard]]))

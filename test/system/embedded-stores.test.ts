@@ -50,7 +50,7 @@ describe.each([
     }
     const expected = new Map<string, string>()
     for (const [round, signal] of (['SIGTERM', 'SIGKILL', 'SIGTERM'] as const).entries()) {
-      const { url, adminUrl, end } = await start()
+      const { url, adminUrl } = await start()
       expect(await entriesOf(url, 'job')).toEqual(expected)
       // All was visible before the end, so there is nothing to fold; had it begun anew, it would have read everything.
       expect(await recordsRead(adminUrl)).toBe(0)
@@ -63,7 +63,7 @@ describe.each([
       expected.delete('id-0')
       expect((await fetch(`${url}/api/job/id-0`)).status).toBe(404)
       expect(await entriesOf(url, 'job')).toEqual(expected)
-      await end(signal)
+      await running?.end(signal)
     }
   })
 })

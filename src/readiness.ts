@@ -8,9 +8,12 @@ export const readinessOf = (views: Iterable<HostedView>): readonly ReadinessChec
 function checksOf({ name, live, feeds }: HostedView): readonly ReadinessCheck[] {
   const serves = live.unready()
   const checks = [{ name: `view ${name} serves`, ok: serves === undefined, detail: serves ?? servesDetail(live.health()) }]
-  const pipeline = live.current === undefined ? undefined : feeds?.pipeline(live.current.number)
-  if (feeds === undefined || (pipeline === undefined && live.stopped === undefined)) return checks
-  const folds = live.stopped?.message ?? pipeline?.unready()
+  const { current } = live
+  const pipeline = current === undefined ? undefined : feeds?.pipeline(current.number)
+  // Where it doesn't serve, that says enough; and one that leaves is fed no more.
+  const isAwaited = serves === undefined && current?.state.role !== 'leaving'
+  if (feeds === undefined || (pipeline === undefined && live.stopped === undefined && !isAwaited)) return checks
+  const folds = live.stopped?.message ?? (pipeline === undefined ? 'it has not begun' : pipeline.unready())
   return [...checks, { name: `view ${name} is folded`, ok: folds === undefined, detail: folds ?? 'yes' }]
 }
 

@@ -66,8 +66,8 @@ function haltedBy(view: HostedView['live']): LogfoldError | undefined {
 }
 
 /**
- * The views that the control topic knows, and that neither this process nor another living one has in its config, as far as is known here: none while the commands aren't known, or who lives, or where
- * somebody lives whose record can't be read, as it may have any view.
+ * The views that the control topic knows, and that neither this process nor another living one has in its config, as far as is known here:
+ * none while the commands aren't known, or who lives, or where somebody lives whose record can't be read, as it may have any view.
  * @param own by their names
  */
 export function unconfiguredViews(
@@ -89,7 +89,8 @@ export function unconfiguredViews(
 }
 
 const backInto = (view: string, backends: readonly string[]): string =>
-  `${view} is in no config, and stays in its stores as it is: put it back, with ${backends.join(', ')} among the backends, and it is folded and served on: logfold reload`
+  `${view} is in no config, and stays in its stores as it is: put it back, with ${backends.join(', ')} among the backends, ` +
+  'and it is folded and served on: logfold reload'
 
 function stateOf(stopped: LogfoldError | undefined, source: unknown, serving: unknown): ViewStatus['state'] {
   if (stopped !== undefined) return 'stopped'

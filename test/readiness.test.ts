@@ -10,10 +10,10 @@ it('a worker is not ready before it has begun to fold what serves, though the st
   await first.close()
   const { hosted } = await world.start()
   const compiled = Promise.withResolvers<void>()
-  const rulesOf = hosted.rules.of.bind(hosted.rules)
-  vi.spyOn(hosted.rules, 'of').mockImplementation(async live => {
+  const hold = hosted.rules.hold.bind(hosted.rules)
+  vi.spyOn(hosted.rules, 'hold').mockImplementation(async live => {
     await compiled.promise
-    return await rulesOf(live)
+    return await hold(live)
   })
   await until(() => expect(hosted.live.unready()).toBe(undefined))
   const met = readinessOf([hosted])

@@ -138,7 +138,7 @@ describe('a switch where none is being built', () => {
     await process.ask('switch')
     await process.ask('complete')
     await process.send({ command: 'dropped', view: 'job', generation: 1, left: [] })
-    expect(await roles(process)).toEqual({ 2: 'serving' })
+    expect(await process.roles()).toEqual({ 2: 'serving' })
     expect(await process.ask('switch')).toMatchObject({ generation: 2, outcome: 'nothing', checks: [{ ok: true, detail: 'job@2 serves already' }] })
   })
 
@@ -149,7 +149,7 @@ describe('a switch where none is being built', () => {
     await process.ask('switch')
     await process.ask('reverse')
     await process.ask('cancel')
-    expect(await roles(process)).toEqual({ 1: 'serving', 2: 'leaving' })
+    expect(await process.roles()).toEqual({ 1: 'serving', 2: 'leaving' })
     expect(await named(process.ask('switch'))).toEqual(['no-such-generation'])
   })
 })

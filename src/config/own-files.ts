@@ -12,7 +12,10 @@ interface Keepers {
   readonly backends: ReadonlyMap<string, BackendConfig>
 }
 
-/** Refuses a backend that would keep its data in the file of the log, or of another backend: each takes its file for its own, with its tables, locks and thread. */
+/**
+ * Refuses a backend that would keep its data in the file of the log, or of another backend: each takes its file for its own, with its tables,
+ * locks and thread.
+ */
 export function checkFiles({ tree, log, dataDir, backends }: Keepers, faults: Faults): void {
   const keeps = new Map<string, string>()
   if (log.kind !== 'kafka') keeps.set(realPathOf(resolve(dataDir, log.path)), 'the log')

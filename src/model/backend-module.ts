@@ -34,7 +34,8 @@ export interface BackendModule<Config> {
   /** Names of the shards that a config has addresses for, in their order. Pure. */
   shards(config: Config): readonly string[]
   /**
-   * The files on this machine that its data are kept in, absolute, by the key of the section that names each; left out where there are none. A config in which two would share a file is refused. Pure.
+   * The files on this machine that its data are kept in, absolute, by the key of the section that names each; left out where there are none.
+   * A config in which two would share a file is refused. Pure.
    */
   files?(config: Config, dataDir: string): Readonly<Record<string, string>>
   /** Opens connections, lazily where that is possible: a store that is away at start must not keep the process from starting. */

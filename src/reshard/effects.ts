@@ -181,7 +181,10 @@ async function dropOne({ view, coordination, dropped, signal, logger }: EffectPa
 /** The config has no address for a shard of it. */
 export const hasNoAddress = (live: Live): boolean => live.unreadable()?.code === 'backend-unknown'
 
-/** @returns the shards on which something stays, where that may be: those of servers that have not answered for some seconds. @throws what keeps it from being taken away elsewhere */
+/**
+ * @returns the shards on which something stays, where that may be: those of servers that have not answered for some seconds
+ * @throws what keeps it from being taken away elsewhere
+ */
 async function dropShards(backend: ViewBackend, { generation, state }: Live, dropped: Set<string>, signal: AbortSignal): Promise<string[]> {
   const admin = backend.admin(generation)
   const each = await Promise.allSettled(

@@ -64,9 +64,10 @@ export class ReshardWorld extends HostedWorld {
       ask: (verb, request = {}) => orders.reshard(view, verb, { dryRun: false, force: [], ...request }, AbortSignal.timeout(15_000)),
       fold: async number => {
         const live = process.live(number)
+        const { rules } = await hosted.rules.hold(live)
         const pipeline = new ViewPipeline({
           ...(await live.connected()),
-          rules: await hosted.rules.of(live),
+          rules,
           metrics: new Metrics('test'),
           logger: quiet,
           applied: () => undefined,

@@ -2,7 +2,7 @@ import { isLogfoldError } from '../../src/model/errors.ts'
 import type { Generation } from '../../src/model/generation.ts'
 import type { Batch, ShardOutcome } from '../../src/model/view-backend.ts'
 import type { LazyThread } from './lazy-thread.ts'
-import { packOps } from './packing.ts'
+import { type Packed, packOps } from './packing.ts'
 import type { WriterFunctions } from './writer-thread.ts'
 
 /** What one transaction takes at most beside its first batch; its pages have to fit the connection's cache. */
@@ -11,6 +11,8 @@ const GROUP_BYTES_MAX = 8 * 1024 * 1024
 interface Waiting {
   readonly generation: Generation
   readonly batch: Batch
+  /** Packed as they come: the thread would wait for it between two transactions. */
+  readonly ops: Packed
   readonly resolve: (outcome: ShardOutcome) => void
   readonly reject: (error: unknown) => void
 }
@@ -31,7 +33,7 @@ export class ApplyQueue {
   /** @throws what the thread throws for this batch */
   apply(generation: Generation, batch: Batch): Promise<ShardOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ generation, batch, resolve, reject })
+      this.#waiting.push({ generation, batch, ops: packOps(batch.ops), resolve, reject })
       if (!this.#running) void this.#run()
     })
   }
@@ -44,16 +46,16 @@ export class ApplyQueue {
 
   #take(): readonly Waiting[] {
     let bytes = 0
-    const over = this.#waiting.findIndex(({ batch }, nth) => {
-      bytes += bytesOf(batch)
+    const over = this.#waiting.findIndex(({ ops }, nth) => {
+      bytes += ops.bytes.byteLength
       return nth > 0 && bytes > GROUP_BYTES_MAX
     })
     return this.#waiting.splice(0, over < 0 ? this.#waiting.length : over)
   }
 
-  /** Where the data of one is refused, each is tried alone. */
+  /** Where the data of one is refused, each is tried alone: packed once more, as what was packed has moved to the thread. */
   async #give(group: readonly Waiting[]): Promise<void> {
-    const packed = group.map(({ generation, batch }) => ({ generation, batch: { ...batch, ops: packOps(batch.ops) } }))
+    const packed = group.map(({ generation, batch, ops }) => ({ generation, batch: { ...batch, ops } }))
     try {
       const outcomes = await this.#thread.call(
         'apply',
@@ -66,10 +68,9 @@ export class ApplyQueue {
         else resolve(outcome)
       }
     } catch (error) {
-      if (group.length > 1 && isLogfoldError(error, 'store-refused')) for (const one of group) await this.#give([one])
+      if (group.length > 1 && isLogfoldError(error, 'store-refused'))
+        for (const one of group) await this.#give([{ ...one, ops: packOps(one.batch.ops) }])
       else for (const { reject } of group) reject(error)
     }
   }
 }
-
-const bytesOf = ({ ops }: Batch): number => ops.reduce((sum, op) => sum + op.id.length + (op.kind === 'set' ? op.value.end - op.value.start : 0), 0)

@@ -5,8 +5,8 @@ import { openSqlite } from '../../src/sqlite/open.ts'
 
 /** How long an operation waits for a lock that somebody else has on the file. */
 const LOCK_WAIT_MS = 2_000
-/** 32 MB of write-ahead log before its pages are moved to the file: a fold of many ids writes the same pages of the index again and again. SQLite's default is 1,000. */
-const WAL_PAGES = 8_192
+/** 64 MB of write-ahead log before its pages are moved to the file: a fold of many ids writes the same pages of the index again and again. SQLite's default is 1,000. */
+const WAL_PAGES = 16_384
 /** Above this many prepared statements (a dozen a generation) all are given up and made again when needed. */
 const STATEMENTS_MAX = 500
 

@@ -18,15 +18,18 @@ const CHUNK = 1_000
 
 const jobs = () => Array.from({ length: RECORDS }, (_, nth) => jobAt(nth))
 
+/** Pages of write-ahead log before they are moved to the file: some program's, and logfold's own. SQLite's default is 1,000. */
+const WAL_PAGES = { usual: 8_192, own: 16_384 } as const
+
 /** One prepared statement, a thousand rows a transaction, into a table of the kind that the backend makes. */
-export const preparedUpserts = (): Contender => ({
-  name: 'limit: prepared upserts of the same keys',
+export const preparedUpserts = (wal: keyof typeof WAL_PAGES): Contender => ({
+  name: `limit: prepared upserts, ${WAL_PAGES[wal].toLocaleString('en')} pages of WAL`,
   async run() {
     const folder = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
     const all = jobs().map(({ id, value }) => ({ id, value: value.toString() }))
     const db = new DatabaseSync(join(folder, 'limit.sqlite'))
     try {
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192')
+      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = ${WAL_PAGES[wal]}`)
       db.exec('CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT, log_partition INT, log_offset INT, log_time INT)')
       const upsert = db.prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
       const startedMs = performance.now()

@@ -112,7 +112,7 @@ export class HostedView {
     const known = this.#verifies.get(uid)
     if (known !== undefined) return known.verify
     const path = this.#scratchOf(live)
-    const verify = new Verify({ log, topic, generation, backend, rules: () => this.rules.hold(live), logger, path })
+    const verify = new Verify({ log, topic, generation, backend, holdRules: () => this.rules.hold(live), logger, path })
     this.#verifies.set(uid, { live, verify, path })
     return verify
   }

@@ -66,7 +66,7 @@ async function embeddedWorld(log: Log): Promise<
         for (const shard of SHARDS) expect(await backend.reader(generation).vouched(shard)).toEqual(ends)
         for (const shard of SHARDS) expect(await backend.reader(generation).filled(shard)).toBe(true)
       }),
-    options: path => ({ ...options, rules: held(rules), path }),
+    options: path => ({ ...options, holdRules: held(rules), path }),
     async [Symbol.asyncDispose]() {
       await pipeline.stop()
       await deadLetters.close()

@@ -163,7 +163,7 @@ async function play(
       for (const command of steps.shift() ?? []) await run(command, world, history)
     }
     const backend = hookedBackend(watched(world.backend, world, history, wrong), hook)
-    const verify = world.verify({ rules: held(rules), backend, log: hookedLog(world.log, hook), pageEntries: 2 })
+    const verify = world.verify({ holdRules: held(rules), backend, log: hookedLog(world.log, hook), pageEntries: 2 })
     verify.start({ repair: true })
     const done = await report(verify)
     expect([done.phase, done.failure]).toEqual(['done', null])
@@ -171,7 +171,7 @@ async function play(
     expect(wrong).toEqual([])
     // Nobody changes anything now, so all of it can be mended.
     for (const shard of world.memory.shards) world.memory.faults(shard).answersToLose = 0
-    const last = world.verify({ rules: held(rules), backend: watched(world.backend, world, history, wrong) })
+    const last = world.verify({ holdRules: held(rules), backend: watched(world.backend, world, history, wrong) })
     last.start({ repair: true })
     const { left, differences } = await report(last)
     expect([left, wrong]).toEqual([0, []])

@@ -138,7 +138,7 @@ describe('verify', () => {
     const ghost = world.memory.owner('ghost')
     await world.tamper(ghost, [set('ghost', '1')])
     const partitioner = { partitions: 2, partitionOf: (bytes: Uint8Array, _: number, start = 0, end = bytes.length) => (end - start === 1 ? 0 : 1) }
-    const verify = world.verify({ rules: held({ format: 'json', schema: undefined, partitioner }) })
+    const verify = world.verify({ holdRules: held({ format: 'json', schema: undefined, partitioner }) })
     verify.start({ repair: true })
     expect(told(await report(verify))).toEqual([`extra ghost on ${ghost} at no place, repaired`])
     expect(await entries(world.backend, world.generation)).toEqual(good)

@@ -28,7 +28,7 @@ export interface RunOptions {
   readonly generation: Generation
   readonly backend: ViewBackend
   /** Asked for as a run begins, and released as it ends. @throws where they can't be had here */
-  readonly rules: () => Promise<HeldRules>
+  readonly holdRules: () => Promise<HeldRules>
   readonly logger: Logger
   /** Of the scratch. Other files beside it begin with the same name. */
   readonly path: string
@@ -101,7 +101,7 @@ export class Run {
     let end: VerifyPhase = 'done'
     let held: HeldRules | undefined
     try {
-      held = await this.#options.rules()
+      held = await this.#options.holdRules()
       this.#scratch = await Scratch.open(path, generation)
       await this.#report.load(this.#scratch)
       await this.#phases(this.#scratch, held.rules)

@@ -50,7 +50,7 @@ class SimHostedView extends HostedView {
       topic,
       generation,
       backend,
-      rules: () => this.rules.hold(live),
+      holdRules: () => this.rules.hold(live),
       logger: this.#options.logger,
       path: '',
     })

@@ -51,7 +51,7 @@ export async function makeVerifyWorld(options: Parameters<typeof testPipeline>[0
     folder,
     verify(change = {}) {
       const path = join(folder, 'verify.sqlite')
-      const verify = new Verify({ log, topic, generation, backend, rules: held(anyRules), logger: quiet, path, ...change })
+      const verify = new Verify({ log, topic, generation, backend, holdRules: held(anyRules), logger: quiet, path, ...change })
       verifies.push(verify)
       return verify
     },

@@ -90,7 +90,7 @@ export async function writtenStore(backend: ViewBackend): Promise<WrittenStore> 
     isWriting = false
     await writing
   }
-  const verify = new Verify({ ...parts, rules: held(rules), path: join(folder.folder, 'verify-job@1.sqlite') })
+  const verify = new Verify({ ...parts, holdRules: held(rules), path: join(folder.folder, 'verify-job@1.sqlite') })
   return {
     async write(id, value) {
       const [place = ''] = await writeAll([[id, value]])

@@ -26,14 +26,13 @@ export interface FeedsOptions {
 
 interface Opened {
   readonly pipeline: ViewPipeline
+  /** Of the rules that it folds by. */
   readonly release: () => Promise<void>
 }
 
 interface Feed {
   readonly live: LiveGeneration<DeadLetters>
-  pipeline: ViewPipeline | undefined
-  /** Of the rules that the pipeline folds by. */
-  release: (() => Promise<void>) | undefined
+  opened: Opened | undefined
   /** Its servers are nearly full; so long it is not folded on. */
   fullness: Fullness | undefined
   readonly ending: AbortController
@@ -57,7 +56,7 @@ export class Feeds {
   }
 
   pipeline(number: number): ViewPipeline | undefined {
-    return this.#feed(number)?.pipeline
+    return this.#feed(number)?.opened?.pipeline
   }
 
   /** Why a generation isn't folded on here, though nobody paused it. */
@@ -99,8 +98,7 @@ export class Feeds {
     const ending = new AbortController()
     const feed: Feed = {
       live,
-      pipeline: undefined,
-      release: undefined,
+      opened: undefined,
       fullness: undefined,
       ending,
       started: this.#open(live, ending.signal).then(opened => this.#run(feed, opened)),
@@ -149,30 +147,28 @@ export class Feeds {
 
   async #run(feed: Feed, opened: Opened | undefined): Promise<void> {
     if (opened === undefined) return
-    const { pipeline, release } = opened
-    feed.pipeline = pipeline
-    feed.release = release
+    feed.opened = opened
     if (feed.live.state.role === 'next') {
       const { backend } = feed.live.source()
       const { logger, failed } = this.#options
       feed.fullness = watchFullness({ backend, logger, failed, changed: () => this.#steer(feed) }, feed.ending.signal)
     }
     this.#steer(feed)
-    await pipeline.start()
+    await opened.pipeline.start()
   }
 
-  #steer({ live, pipeline, fullness }: Feed): void {
+  #steer({ live, opened, fullness }: Feed): void {
     const { paused, rate, role } = live.state
-    pipeline?.steer({ paused: paused || (role === 'next' && fullness?.why() !== undefined), rate })
+    opened?.pipeline.steer({ paused: paused || (role === 'next' && fullness?.why() !== undefined), rate })
   }
 
   #end(feed: Feed): void {
     this.#feeds.delete(feed.live.generation.uid)
     feed.ending.abort()
-    const ended = Promise.allSettled([feed.pipeline?.stop(), feed.started])
+    const ended = Promise.allSettled([feed.opened?.pipeline.stop(), feed.started])
       // It may have come to it only then.
-      .then(() => feed.pipeline?.stop())
-      .then(() => feed.release?.())
+      .then(() => feed.opened?.pipeline.stop())
+      .then(() => feed.opened?.release())
       .finally(() => this.#ending.delete(ended))
     this.#ending.add(ended)
   }

@@ -5,7 +5,7 @@ import type { Faults } from './faults.ts'
 import type { ParsedLog } from './schema.ts'
 import type { Tree } from './tree.ts'
 
-interface Keepers {
+interface Parts {
   readonly tree: Tree
   readonly log: ParsedLog
   readonly dataDir: string
@@ -16,15 +16,15 @@ interface Keepers {
  * Refuses a backend that would keep its data in the file of the log, or of another backend: each takes its file for its own, with its tables,
  * locks and thread.
  */
-export function checkFiles({ tree, log, dataDir, backends }: Keepers, faults: Faults): void {
-  const keeps = new Map<string, string>()
-  if (log.kind !== 'kafka') keeps.set(realPathOf(resolve(dataDir, log.path)), 'the log')
+export function checkFiles({ tree, log, dataDir, backends }: Parts, faults: Faults): void {
+  const owners = new Map<string, string>()
+  if (log.kind !== 'kafka') owners.set(realPathOf(resolve(dataDir, log.path)), 'the log')
   for (const [name, { module, config }] of backends) {
     for (const [key, file] of Object.entries(module.files?.(config, dataDir) ?? {})) {
       const real = realPathOf(file)
-      const other = keeps.get(real)
+      const other = owners.get(real)
       const path = ['backends', name, key]
-      if (other === undefined) keeps.set(real, `the backend ${name}`)
+      if (other === undefined) owners.set(real, `the backend ${name}`)
       else faults.add(tree.locationOf(path), path, `${file} is the file of ${other}. Choose another`)
     }
   }

@@ -22,12 +22,12 @@ const ALONE = ['chaos', 'kafka-workers', 'kafka-writes', 'kill', 'load', 'memory
   name => `test/system/${name}.test.ts`,
 )
 
-const system: Pick<NonNullable<TestProjectInlineConfiguration['test']>, 'setupFiles' | 'testTimeout' | 'hookTimeout' | 'expect'> = {
-  setupFiles: ['test/system/end-owned.ts'],
+const system = {
+  setupFiles: 'test/system/end-owned.ts',
   testTimeout: 300_000,
   hookTimeout: 120_000,
   expect: { poll: { timeout: 30_000 } },
-}
+} as const
 
 // unit: needs nothing but Node, quick. system and alone: start the product as a user would (processes, a browser, large data).
 export default defineConfig({

@@ -129,7 +129,7 @@ export class HostedWorld implements AsyncDisposable {
     })
     const coordination: Coordination = new Coordination({ ...shared, replication: 1, by: 'test', nowMs: () => performance.now() * SPEED, describe })
     const view = { ...viewConfig, partitions: this.#partitions, ...config }
-    const options_ = {
+    const hosted: HostedView = new HostedView({
       ...shared,
       config: view,
       shards: stores.shards()[view.backend] ?? [],
@@ -137,8 +137,7 @@ export class HostedWorld implements AsyncDisposable {
       coordination,
       stores,
       metrics,
-    }
-    const hosted: HostedView = new HostedView(options_)
+    })
     if (works) hosted.work()
     const saying = setInterval(() => coordination.describedAnew(), SAY_MS)
     let closing: Promise<void> | undefined

@@ -40,7 +40,7 @@ const sections: Readonly<Record<string, (given: Given) => Promise<void>>> = {
   async sqlite({ bootstrap, log, topic }) {
     const dataDir = mkdtempSync(join(tmpdir(), 'logfold-bench-'))
     const backend = await connect(sqlite, { path: 'views.sqlite' }, dataDir)
-    await compare('Kafka → SQLite', [preparedUpserts('usual'), preparedUpserts('own'), fold(log, topic, backend)], ROUNDS)
+    await compare('Kafka → SQLite', [preparedUpserts('small'), preparedUpserts('own'), fold(log, topic, backend)], ROUNDS)
     await backend.close()
     rmSync(dataDir, { recursive: true })
     await printPeak({ bootstrap, topic: topic.name, config: 'kafka-sqlite' })

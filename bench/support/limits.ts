@@ -19,7 +19,7 @@ const CHUNK = 1_000
 const jobs = () => Array.from({ length: RECORDS }, (_, nth) => jobAt(nth))
 
 /** Pages of write-ahead log before they are moved to the file; `own` is what logfold's has (`backends/sqlite/file.ts`). SQLite's default is 1,000. */
-const WAL_PAGES = { usual: 8_192, own: 16_384 } as const
+const WAL_PAGES = { small: 8_192, own: 16_384 } as const
 
 /** One prepared statement, a thousand rows a transaction, into a table of the kind that the backend makes. */
 export const preparedUpserts = (wal: keyof typeof WAL_PAGES): Contender => ({

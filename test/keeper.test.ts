@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MemoryAdmin } from '../backends/memory/operations.ts'
 import { COMMAND_FORMAT } from '../src/generations/command.ts'
+import { LogfoldError } from '../src/model/errors.ts'
 import type { Until } from '../src/model/until.ts'
 import { type HostedProcess, HostedWorld } from './support/hosted-world.ts'
 import { entries, until } from './support/pipeline.ts'
@@ -210,6 +211,30 @@ describe('what leaves', () => {
     expect(await world.store('ring3').writer(gone).checkpoints('d')).toEqual({ kind: 'lost' })
     // The others aren't gone over again for it.
     expect(drop.mock.calls.map(([shard]) => shard).filter(shard => shard !== 'd')).toEqual(['c', 'e'])
+  })
+
+  it('also where it was silent after it had been at work for long', async () => {
+    await using world = await HostedWorld.make()
+    const process = await keptNext(world)
+    const gone = process.live(2).generation
+    const clock = performance.now.bind(performance)
+    let silences = 0
+    const { drop: dropped } = MemoryAdmin.prototype
+    using now = vi.spyOn(performance, 'now')
+    using _ = vi.spyOn(MemoryAdmin.prototype, 'drop').mockImplementation(async function (this: MemoryAdmin, shard) {
+      if (shard === 'd' && silences++ < 2) {
+        // As if it had taken a minute to come there.
+        now.mockImplementation(() => clock() + 60_000)
+        throw new LogfoldError('view-unavailable', 'd does not answer')
+      }
+      await dropped.call(this, shard)
+    })
+    await process.send({ command: 'cancel', view: VIEW, generation: 2, forced: ['left'] })
+    await rolesAre(process, { 1: 'serving' })
+    expect(process.logger.lines.filter(({ message }) => message === 'A generation was taken away').map(({ fields }) => fields)).toEqual([
+      { generation: 'job@2', left: [] },
+    ])
+    expect(await world.store('ring3').writer(gone).checkpoints('d')).toEqual({ kind: 'lost' })
   })
 })
 

@@ -209,17 +209,21 @@ async function dropShards(backend: ViewBackend, { generation, state }: Live, dro
 
 const isSilence = (error: unknown): boolean => isLogfoldError(error, 'view-unavailable')
 
-/** What a server holds that is taken for gone stays for good, and it may have been silent for a moment: it is tried for 5 s, and twice at least. */
+/**
+ * What a server holds that is taken for gone stays for good, and it may have been silent for a moment: it is tried for 5 s more. They count from
+ * when it was silent first, as it may have been at work for long before.
+ */
 async function persistently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff()
-  const beganMs = performance.now()
+  let silentSinceMs: number | undefined
   for (;;) {
     try {
       await work()
       return
     } catch (error) {
-      const tookMs = performance.now() - beganMs
-      if (!isSilence(error) || signal.aborted || (backoff.tries > 0 && tookMs >= SILENT_MS)) throw error
+      const nowMs = performance.now()
+      silentSinceMs ??= nowMs
+      if (!isSilence(error) || signal.aborted || nowMs - silentSinceMs >= SILENT_MS) throw error
     }
     await backoff.wait(signal)
   }

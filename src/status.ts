@@ -71,11 +71,11 @@ function haltedBy(view: HostedView['live']): LogfoldError | undefined {
  * @param own by their names
  */
 export function unconfiguredViews(
-  coordination: Pick<Coordination, 'problem' | 'control' | 'living'>,
+  coordination: Pick<Coordination, 'problem' | 'control' | 'living' | 'knowsWhoLives'>,
   own: ReadonlyMap<string, unknown>,
 ): readonly UnconfiguredView[] {
   const living = coordination.living()
-  if (coordination.problem !== undefined || living.length === 0 || living.some(({ says }) => says === undefined)) return []
+  if (coordination.problem !== undefined || !coordination.knowsWhoLives || living.some(({ says }) => says === undefined)) return []
   const control = coordination.control()
   const isNamed = (view: string): boolean => own.has(view) || living.some(({ says }) => says !== undefined && Object.hasOwn(says.views, view))
   return control

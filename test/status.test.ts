@@ -50,7 +50,7 @@ describe('a view that has generations, and is in no config', () => {
     if (first === undefined) throw new Error('It is there')
     await process.send({ command: 'create', view: 'old', generation: 1, pinned: first.pinned, until: 'serving' })
     await process.send({ command: 'create', view: 'old', generation: 2, pinned: { ...first.pinned, backend: 'ring3' }, until: 'ready' })
-    await until(() => expect(process.coordination.living()).toHaveLength(1))
+    await until(() => expect(process.coordination.knowsWhoLives).toBe(true))
     return process
   }
 
@@ -74,6 +74,7 @@ describe('a view that has generations, and is in no config', () => {
   it('is not one that another living process has, or may have, or while it is not known who lives', async () => {
     await using world = await HostedWorld.make()
     const { coordination } = await withOld(world)
+    let knowsWhoLives = true
     const told = (own: readonly string[], ...views: (readonly string[] | undefined)[]): readonly string[] => {
       const living = views.map((names, nth) => ({
         name: `p${nth}`,
@@ -81,11 +82,23 @@ describe('a view that has generations, and is in no config', () => {
       }))
       const { problem } = coordination
       return unconfiguredViews(
-        { problem, control: () => coordination.control(), living: () => living },
+        { problem, control: () => coordination.control(), living: () => living, knowsWhoLives },
         new Map(own.map(name => [name, undefined])),
       ).map(({ view }) => view)
     }
     expect([told([], []), told(['job'], []), told([], [], ['job']), told(['job'], ['job'], ['old'])]).toEqual([['job', 'old'], ['old'], ['old'], []])
-    expect([told(['job'], ['job'], undefined), told(['job'])]).toEqual([[], []])
+    expect(told(['job'], ['job'], undefined)).toEqual([])
+    knowsWhoLives = false
+    expect(told(['job'], ['job'])).toEqual([])
+  })
+
+  it('is told by no process that has just started, and has yet to hear of the others', async () => {
+    await using world = await HostedWorld.make()
+    await withOld(world)
+    const { coordination } = await world.process({ role: 'api' })
+    // It has heard of itself alone, say: the others say every 2 s that they live.
+    await until(() => expect(coordination.living()).not.toEqual([]))
+    expect(unconfiguredViews(coordination, new Map())).toEqual([])
+    await until(() => expect(unconfiguredViews(coordination, new Map()).map(({ view }) => view)).toEqual(['old']))
   })
 })

@@ -80,6 +80,11 @@ export class Coordination {
     return this.#presence?.living() ?? []
   }
 
+  /** Whether whoever isn't `living` may be taken for gone. */
+  get knowsWhoLives(): boolean {
+    return this.#presence?.isCertain ?? false
+  }
+
   /** What this process would say of itself is another. */
   describedAnew(): void {
     this.#presence?.changed()

@@ -73,6 +73,11 @@ export class Presence {
     return this.#roll.living(this.#nowMs())
   }
 
+  /** Whether whoever isn't `living` may be taken for gone: not in the first 10 s, nor in those after an outage of the log. */
+  get isCertain(): boolean {
+    return this.#roll.isCertain(Number.NEGATIVE_INFINITY, this.#nowMs())
+  }
+
   /**
    * Who lives, so that it can be acted on: settles once all has come that was said before this call, and this process has kept up for 10 s.
    * Then who isn't there has said nothing for 10 s, in which this process could. That is a round trip, or up to 10 s after a start or an

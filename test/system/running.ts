@@ -145,9 +145,13 @@ export class Running {
     for (const endMs = performance.now() + PATIENCE_MS; ; await wait(LOOK_MS)) {
       const so = await isSo()
       if (so === true) return
-      const told = `${what}: ${so || ''} ${this.#err.slice(-TOLD_CHARS)}`
-      if (!this.alive) throw new Error(`logfold ended before it ${told}`)
-      if (performance.now() > endMs) throw new Error(`It is not so yet that logfold ${told}`)
+      const told = (): string => `${what}: ${so || ''} ${this.#err.slice(-TOLD_CHARS)}`
+      if (!this.alive) {
+        // Its last words may be on the way; and whoever waits for its end, too, is to know of that first.
+        await this.ended
+        throw new Error(`logfold ended before it ${told()}`)
+      }
+      if (performance.now() > endMs) throw new Error(`It is not so yet that logfold ${told()}`)
     }
   }
 

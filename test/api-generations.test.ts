@@ -98,6 +98,27 @@ describe('a read that waits for what it names with Logfold-After', () => {
       [503, 'topic-mismatch'],
     ])
   })
+
+  it('is answered from what serves now where that is folded from the topic that was made again', async () => {
+    await using world = await HostedWorld.make()
+    await using before = await served(world)
+    await before.process.close()
+    const other = await world.log.topic({ name: 'other', partitions: 1, replication: 1, create: true })
+    await world.put({ one: '1', two: '2' }, 'other')
+    const process = await world.process({ through: topicMadeAgain(other) })
+    await until(() => expect(process.live(1).unreadable()).toBe(undefined))
+    const next = await process.create(2, 'ring3')
+    await until(() => expect([next.unreadable(), next.vouched()]).toEqual([undefined, [2]]))
+    await using api = await serving(process)
+    // The switch is known here only when a read asks for it.
+    const control = process.coordination.control()
+    vi.spyOn(control, 'upToDate').mockImplementationOnce(async signal => {
+      await process.send({ command: 'switch', view: VIEW, generation: 2, forced: ['unverified'] })
+      await control.upToDate(signal)
+    })
+    const answer = await fetch(`${api.url}/two`, { headers: { 'Logfold-After': '0:1', Prefer: 'wait=0' } })
+    expect([answer.status, answer.headers.get('Logfold-Generation'), await answer.text()]).toEqual([200, '2', '2'])
+  })
 })
 
 describe('a generation is held', () => {

@@ -17,8 +17,11 @@ export interface Read {
 
 const LATE_READ_MS = 60_000
 
-/** What a store says that no longer holds what it was asked for; perhaps as another generation serves by now. */
-const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed'] as const
+/**
+ * What a store says that no longer holds what it was asked for, or the log that no longer has what it was folded from; perhaps as another
+ * generation serves by now.
+ */
+const GONE = ['view-lost', 'view-folding', 'foreign-store', 'closed', 'topic-mismatch', 'topic-missing'] as const
 
 /**
  * Does a read, from what serves; and where that turns out to be gone before anything was answered, from what serves then. So long the generation
